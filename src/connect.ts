@@ -1,0 +1,113 @@
+import { createRequire } from "node:module";
+import type { SessionStore } from "./core/contracts.ts";
+import { SessionError } from "./core/errors.ts";
+import { memoryStore } from "./stores/memory.ts";
+import { type SqliteDatabase, sqlite, sqliteClient } from "./stores/sql/sqlite.ts";
+import { sqlStore } from "./stores/sql/store.ts";
+
+/* The one file that imports drivers, and only those that are asked for. */
+
+/** A store with a connection of its own. */
+export interface ConnectedStore extends SessionStore {
+  /** Creates what the store needs, if it is not there: Django's table. Safe to repeat. */
+  migrate(): Promise<void>;
+  /** Lets the connection go. */
+  close(): Promise<void>;
+}
+
+/** Milliseconds a write waits for another process's. The drivers are synchronous: the whole process waits. */
+const BUSY_TIMEOUT_MS = 1000;
+
+/**
+ * Makes a store from a URL.
+ *
+ * | URL | store |
+ * |---|---|
+ * | `sqlite:path/to/file` | Django's table in a SQLite file, with node:sqlite, better-sqlite3 or libsql |
+ * | `memory:` | this process's memory |
+ *
+ * Throws `ERR_CONFIG` for an unknown scheme, a missing driver (and says what to install) or a file that cannot be
+ * opened.
+ *
+ * @example const store = await connect("sqlite:sessions.sqlite3");
+ */
+export async function connect(url: string): Promise<ConnectedStore> {
+  const [, scheme, rest = ""] = /^([a-z0-9+]+):(.*)$/s.exec(url) ?? [];
+  if (scheme === "sqlite") return sqliteFile(openSqlite(rest.replace(/^\/\//, "")));
+  if (scheme === "memory") return { ...memoryStore(), migrate: async () => {}, close: async () => {} };
+  throw new SessionError(
+    "ERR_CONFIG",
+    `${scheme ? `There is no store for ${scheme}:` : "A store's URL begins with its scheme"}; use sqlite:path or memory:`,
+  );
+}
+
+/** The store of `createSessions` where none is given: the file `sessions.sqlite3`, with its table. */
+export function defaultStore(): SessionStore {
+  const database = openSqlite("sessions.sqlite3");
+  createTable(database);
+  return sqliteFile(database);
+}
+
+function sqliteFile(database: OpenDatabase): ConnectedStore {
+  return {
+    ...sqlStore(sqliteClient(database), sqlite),
+    migrate: async () => createTable(database),
+    close: async () => database.close(),
+  };
+}
+
+function createTable(database: OpenDatabase): void {
+  for (const statement of sqlite.schema) database.prepare(statement).run();
+}
+
+type OpenDatabase = SqliteDatabase & { close(): void };
+type DatabaseClass = new (path: string) => OpenDatabase;
+
+function openSqlite(path: string): OpenDatabase {
+  if (path === "") throw new SessionError("ERR_CONFIG", "A SQLite store needs a file: sqlite:path/to/file");
+  const Database = sqliteDriver();
+  try {
+    const database = new Database(path);
+    database.prepare(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`).all();
+    // Readers and the writer do not block each other. Durability stays SQLite's default: every commit is synced.
+    database.prepare("PRAGMA journal_mode = WAL").all();
+    return database;
+  } catch (cause) {
+    throw new SessionError("ERR_CONFIG", `The SQLite file ${path} cannot be opened: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+/** What this Node has, else what is installed. */
+function sqliteDriver(): DatabaseClass {
+  const builtin = process.getBuiltinModule("node:sqlite" as never) as { DatabaseSync: DatabaseClass } | undefined;
+  if (builtin) return builtin.DatabaseSync;
+  const require = createRequire(import.meta.url);
+  for (const name of ["better-sqlite3", "libsql"]) {
+    if (name === "better-sqlite3" && crashes(require)) continue;
+    try {
+      return require(name) as DatabaseClass;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") {
+        throw new SessionError("ERR_CONFIG", `${name} is installed but does not load: ${(error as Error).message}`, {
+          cause: error,
+        });
+      }
+    }
+  }
+  throw new SessionError(
+    "ERR_CONFIG",
+    `Node ${process.versions.node} has no SQLite of its own. Install a driver with \`npm install libsql\` (or better-sqlite3@12, which needs a compiler), or use Node 22.13 or later.`,
+  );
+}
+
+/** better-sqlite3 13 needs Node-API 10 and takes the process down without it (WiseLibs/better-sqlite3#1514). */
+function crashes(require: NodeJS.Require): boolean {
+  try {
+    const { version } = require("better-sqlite3/package.json") as { version: string };
+    return Number.parseInt(version, 10) >= 13 && Number(process.versions.napi) < 10;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,156 @@
+import type { LoadedSession, SessionEngine } from "./contracts.ts";
+import { cookieValues, deleteCookie, setCookie } from "./cookie.ts";
+import { report } from "./events.ts";
+import { fingerprint } from "./key.ts";
+import type { ResponseHeaders } from "./response-headers.ts";
+import { Session } from "./session.ts";
+import type { SessionSettings } from "./settings.ts";
+
+/** Cookies of our name that are tried at most. More come only from an attack. */
+const MAX_CANDIDATES = 4;
+
+/** Django's shortest key: a shorter cookie is junk, and deleted even where nobody asks for the session. */
+const MIN_TOKEN_LENGTH = 8;
+
+/** RFC 6265bis section 5.5: browsers cap a cookie's life at 400 days. */
+const MAX_COOKIE_AGE = 400 * 86_400;
+
+const UNTOUCHED: ResponseHeaders = { setCookie: null, varyByCookie: false };
+const VARY: ResponseHeaders = { setCookie: null, varyByCookie: true };
+
+/**
+ * One request's session, from `Cookie` header to `Set-Cookie` header. Knows no framework: an adapter makes it before the
+ * handler and commits it when the response is about to begin.
+ */
+export class RequestSession<Data extends object = Record<string, unknown>> {
+  readonly #engine: SessionEngine;
+  readonly #settings: SessionSettings;
+  /** The `Cookie` header, or the tokens themselves. */
+  readonly #source: string | null | undefined | readonly string[];
+  #presented: readonly string[] | undefined;
+  #promise: Promise<Session<Data>> | undefined;
+  #session: Session<Data> | undefined;
+  /** Whether a cookie must stay as it is although it led to no session: we do not know that it is dead. */
+  #keepCookie = false;
+  #committed = false;
+
+  constructor(engine: SessionEngine, settings: SessionSettings, source: string | null | undefined | readonly string[]) {
+    this.#engine = engine;
+    this.#settings = settings;
+    this.#source = source;
+  }
+
+  /** The session: loads once, and only if a cookie came that could be ours. */
+  session(): Promise<Session<Data>> {
+    this.#promise ??= this.#load();
+    return this.#promise;
+  }
+
+  /**
+   * Saves what is to be saved, and says which headers the response needs. Call it once, before the first byte of the
+   * response. A promise only where the store has to be asked.
+   *
+   * Throws `ERR_SESSION_INTERRUPTED` if the session was deleted meanwhile, `ERR_SESSION_UNAVAILABLE` if the store
+   * failed: the response must then be that error.
+   *
+   * @param status the response's HTTP status: with 500 and above nothing is saved (Django's rule)
+   */
+  commit(status: number): ResponseHeaders | Promise<ResponseHeaders> {
+    const wanted = this.#promise !== undefined || (this.#settings.saveEveryRequest && this.#tokens().length > 0);
+    if (!wanted) {
+      this.#committed = true;
+      return this.#isJunk() ? this.#deletion() : UNTOUCHED;
+    }
+    if (this.#session && !this.#mustSave(this.#session, status)) return this.#headers(this.#session, status);
+    return this.#commit(status);
+  }
+
+  async #commit(status: number): Promise<ResponseHeaders> {
+    let session: Session<Data>;
+    try {
+      session = await this.session();
+    } catch {
+      // The handler has seen this error, and answered in spite of it. Of the cookie we know nothing.
+      return VARY;
+    }
+    if (this.#mustSave(session, status)) await session.save();
+    return this.#headers(session, status);
+  }
+
+  #mustSave(session: Session<Data>, status: number): boolean {
+    if (status >= 500 || session.isEmpty) return false;
+    return session.unsaved || (this.#settings.saveEveryRequest && !session.saved);
+  }
+
+  #headers(session: Session<Data>, status: number): ResponseHeaders {
+    this.#committed = true;
+    session.close();
+    const [cookie] = this.#cookies();
+    if (session.key === null) {
+      const mustDelete = cookie !== undefined && session.isEmpty && (session.modified || !this.#keepCookie);
+      return mustDelete ? this.#deletion() : session.accessed ? VARY : UNTOUCHED;
+    }
+    // The cookie follows the store, even on an error page: otherwise cycleKey and a 500 would log the user out.
+    const moved = session.saved && !this.#cookies().includes(session.key);
+    if (!moved && (status >= 500 || !session.saved)) return session.accessed ? VARY : UNTOUCHED;
+    const { cookieName, now } = this.#settings;
+    const age = session.expiresAtBrowserClose() ? null : Math.min(session.expiryAge(), MAX_COOKIE_AGE);
+    return { setCookie: setCookie(cookieName, session.key, age, now(), this.#attributes()), varyByCookie: true };
+  }
+
+  #deletion(): ResponseHeaders {
+    return { setCookie: deleteCookie(this.#settings.cookieName, this.#attributes()), varyByCookie: true };
+  }
+
+  async #load(): Promise<Session<Data>> {
+    const tokens = this.#tokens();
+    const found: LoadedSession[] = [];
+    for (const token of tokens) {
+      const loaded = await this.#engine.load(token);
+      if (loaded === "corrupted") {
+        this.#keepCookie = true;
+        report("sojourn:corrupted", () => ({ session: fingerprint(token) }));
+      } else if (loaded !== "missing") {
+        found.push(loaded);
+      }
+    }
+    if (found.length > 1) {
+      // One of them may be planted by a neighbouring subdomain: rather nobody's session than somebody else's.
+      this.#keepCookie = true;
+      report("sojourn:ambiguous", () => ({ sessions: found.map(({ token }) => fingerprint(token)) }));
+    }
+    const loaded = found.length === 1 ? found[0]! : null;
+    this.#session = new Session<Data>(this.#engine, this.#settings, loaded, tokens);
+    if (this.#committed) this.#session.close();
+    return this.#session;
+  }
+
+  #cookies(): readonly string[] {
+    this.#presented ??= Array.isArray(this.#source)
+      ? this.#source
+      : [...new Set(cookieValues(this.#source as string, this.#settings.cookieName))];
+    return this.#presented;
+  }
+
+  #tokens(): readonly string[] {
+    return this.#cookies()
+      .filter((value) => this.#engine.isToken(value))
+      .slice(-MAX_CANDIDATES);
+  }
+
+  #isJunk(): boolean {
+    const cookies = this.#cookies();
+    return cookies.length > 0 && cookies.every((value) => value.length < MIN_TOKEN_LENGTH);
+  }
+
+  #attributes() {
+    const { cookieDomain, cookiePath, cookieSecure, cookieHttpOnly, cookieSameSite } = this.#settings;
+    return {
+      domain: cookieDomain,
+      path: cookiePath,
+      secure: cookieSecure,
+      httpOnly: cookieHttpOnly,
+      sameSite: cookieSameSite,
+    };
+  }
+}

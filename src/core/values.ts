@@ -1,0 +1,50 @@
+import { isDeepStrictEqual } from "node:util";
+import { SessionError } from "./errors.ts";
+
+/** An object literal or a decoded dict; not an array, a Date, a Map or an instance of a class. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  // Not `=== Object.prototype`: a test runner's realm has an Object of its own.
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** A dict for data whose keys anyone may choose: without prototype, so that `__proto__` is a key like any other. */
+export function newData(): Record<string, unknown> {
+  return Object.create(null);
+}
+
+/** `target[key] = value`, for objects with a prototype too: assigning to `__proto__` would swap the prototype instead. */
+export function put(target: object, key: string, value: unknown): void {
+  if (key === "__proto__") {
+    Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+  } else {
+    (target as Record<string, unknown>)[key] = value;
+  }
+}
+
+/** How deep data may be nested: what Python's json writes (its recursion limit is 1000), far from our own limit. */
+export const MAX_DEPTH = 1000;
+
+/** A deep copy that keeps prototypes. Throws `ERR_SESSION_VALUE` for cycles. */
+export function copy<T>(value: T, depth = 0): T {
+  if (typeof value !== "object" || value === null) return value;
+  if (depth > MAX_DEPTH) throw tooDeep("The session's data");
+  if (Array.isArray(value)) return value.map((item) => copy(item, depth + 1)) as T;
+  if (!isPlainObject(value)) return structuredClone(value);
+  const result = Object.create(Object.getPrototypeOf(value));
+  for (const key of Object.keys(value)) put(result, key, copy(value[key], depth + 1));
+  return result;
+}
+
+export function tooDeep(path: string): SessionError {
+  return new SessionError("ERR_SESSION_VALUE", `${path} is circular or nested deeper than ${MAX_DEPTH} levels.`);
+}
+
+export const equal: (a: unknown, b: unknown) => boolean = isDeepStrictEqual;
+
+/** Makes `target` hold what `source` holds, without becoming another object. */
+export function replace(target: Record<string, unknown>, source: Record<string, unknown>): void {
+  for (const key of Object.keys(target)) delete target[key];
+  for (const key of Object.keys(source)) put(target, key, source[key]);
+}

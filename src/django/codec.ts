@@ -1,0 +1,102 @@
+import type { SessionCodec } from "../core/contracts.ts";
+import { SessionError } from "../core/errors.ts";
+import { isPlainObject, newData, replace } from "../core/values.ts";
+import { parse, stringify } from "./python-json.ts";
+import { dumps, equalInConstantTime, loads, MAX_BYTES, saltedHmac, signer } from "./signing.ts";
+
+export interface DjangoCodecOptions {
+  /** Django's SECRET_KEY: at least 32 characters. Signs what is written, and verifies what is read. */
+  readonly secretKey: string;
+  /** Django's SECRET_KEY_FALLBACKS: former keys, which still verify. */
+  readonly secretKeyFallbacks?: readonly string[] | undefined;
+  /**
+   * `"django.contrib.sessions."` and the class name of Django's session store. Only a project with a store class of
+   * another name needs it. Default `"django.contrib.sessions.SessionStore"`, all of Django's own engines.
+   */
+  readonly salt?: string | undefined;
+}
+
+/**
+ * What Django 3.1 and later keep in `session_data`, in session files and in django-redis-sessions: JSON, compressed
+ * where that helps, with a timestamp and an HMAC-SHA256 (`signing.dumps` of `SessionBase.encode`).
+ *
+ * Throws `ERR_CONFIG` for a missing or weak secret key.
+ *
+ * @example djangoCodec({ secretKey: process.env.SECRET_KEY })
+ */
+export function djangoCodec(options: DjangoCodecOptions): SessionCodec {
+  const { salt = "django.contrib.sessions.SessionStore" } = options;
+  const signers = secretKeys(options).map((key) => signer(key, salt));
+  return {
+    encode: (data, now, origin) => dumps(serialize(data, origin), now, signers[0]!, true),
+    decode(payload) {
+      const json = typeof payload === "string" ? loads(payload, signers) : null;
+      return json === null ? null : decodeJson(json);
+    },
+    assertValue,
+  };
+}
+
+/**
+ * What Django before 3.1 kept, and 3.1 and 3.2 with `DEFAULT_HASHING_ALGORITHM = "sha1"`: base64 of a SHA-1 HMAC and
+ * JSON. Django 4 and later cannot read it. A codec of its own, so that nothing falls back to it unasked.
+ */
+export function legacyDjangoCodec(options: DjangoCodecOptions): SessionCodec {
+  const { salt = "django.contrib.sessionsSessionStore" } = options;
+  const hmacs = secretKeys(options).map((key) => saltedHmac(salt, key, "sha1"));
+  return {
+    encode(data, _now, origin) {
+      const json = serialize(data, origin);
+      return Buffer.from(`${hmacs[0]!(json).toString("hex")}:${json}`).toString("base64");
+    },
+    decode(payload) {
+      if (typeof payload !== "string" || payload.length > MAX_BYTES * 1.5) return null;
+      const text = Buffer.from(payload, "base64").toString("latin1");
+      const [signature, json] = [text.slice(0, 40), text.slice(41)];
+      if (text[40] !== ":" || !hmacs.some((hmac) => equalInConstantTime(hmac(json).toString("hex"), signature)))
+        return null;
+      return decodeJson(json);
+    },
+    assertValue,
+  };
+}
+
+function assertValue(value: unknown, path: string): void {
+  if (typeof value !== "string") stringify(value, undefined, path);
+}
+
+function serialize(data: Record<string, unknown>, origin: unknown): string {
+  const json = stringify(data, origin);
+  if (json.length <= MAX_BYTES) return json;
+  throw new SessionError(
+    "ERR_SESSION_TOO_LARGE",
+    `The session's data take ${json.length} bytes as JSON; ${MAX_BYTES} are allowed. Keep large things elsewhere, and their ids in the session.`,
+  );
+}
+
+/** A session is a dict: Django would return a list or null as it is, and fail later. */
+function decodeJson(json: string): { data: Record<string, unknown>; origin?: unknown } | null {
+  try {
+    const { value, origin } = parse(json);
+    if (!isPlainObject(value)) return null;
+    const data = newData();
+    replace(data, value);
+    return { data, origin };
+  } catch {
+    return null;
+  }
+}
+
+function secretKeys({ secretKey, secretKeyFallbacks = [] }: DjangoCodecOptions): string[] {
+  const keys = [secretKey, ...secretKeyFallbacks];
+  for (const [index, key] of keys.entries()) {
+    const name = index === 0 ? "secretKey" : `secretKeyFallbacks[${index - 1}]`;
+    if (typeof key !== "string" || key.length < 32 || new Set(key).size < 5) {
+      throw new SessionError(
+        "ERR_CONFIG",
+        `${name} must be a string of at least 32 characters, and not a few repeated ones. Make one with: node -p "crypto.randomBytes(48).toString('base64url')"`,
+      );
+    }
+  }
+  return keys;
+}

@@ -1,0 +1,110 @@
+import { createHash, createHmac, createSecretKey, timingSafeEqual } from "node:crypto";
+import { deflateSync, inflateSync } from "node:zlib";
+
+/* Django's django.core.signing: values that carry their own proof of origin, and the bytes of `dumps` and `loads`. */
+
+const BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/** Bounds what a signed text may unfold to: a deflated megabyte can hold a gigabyte. */
+export const MAX_BYTES: number = 4 * 1024 * 1024;
+
+export type HashAlgorithm = "sha256" | "sha1";
+
+/** Signs with one secret key and salt. */
+export interface Signer {
+  /** The signature of `value`: base64url without padding. */
+  signature(value: string): string;
+  /** Whether `signature` is this signer's. Takes the same time wherever the two differ. */
+  verify(value: string, signature: string): boolean;
+}
+
+/**
+ * Django's `salted_hmac` with its key derived once; as a `KeyObject`, which Node 24 uses four times faster than bytes.
+ *
+ * @param salt Django's key salt: what a value signed for one purpose cannot be used for another by
+ */
+export function saltedHmac(
+  salt: string,
+  secretKey: string | Uint8Array,
+  algorithm: HashAlgorithm,
+): (value: string | Uint8Array) => Buffer {
+  const key = createSecretKey(createHash(algorithm).update(salt).update(secretKey).digest());
+  return (value) => createHmac(algorithm, key).update(value).digest();
+}
+
+/** Django's `Signer`. Before Django 3.1 the algorithm was SHA-1. */
+export function signer(secretKey: string | Uint8Array, salt: string, algorithm: HashAlgorithm = "sha256"): Signer {
+  const hmac = saltedHmac(`${salt}signer`, secretKey, algorithm);
+  const signature = (value: string) => hmac(value).toString("base64url");
+  return {
+    signature,
+    verify: (value, given) => equalInConstantTime(signature(value), given),
+  };
+}
+
+export function equalInConstantTime(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
+}
+
+/** `value:timestamp:signature`, as Django's `TimestampSigner.sign` writes it. */
+export function timestampSign(value: string, now: Date, signer: Signer): string {
+  const stamped = `${value}:${base62(Math.trunc(now.getTime() / 1000))}`;
+  return `${stamped}:${signer.signature(stamped)}`;
+}
+
+/** The value in `text` if one of the signers signed it; `null` otherwise. The timestamp is not judged. */
+export function timestampUnsign(text: string, signers: readonly Signer[]): { value: string; signedAt: Date } | null {
+  const end = text.lastIndexOf(":");
+  if (end === -1) return null;
+  const stamped = text.slice(0, end);
+  if (!signers.some((signer) => signer.verify(stamped, text.slice(end + 1)))) return null;
+  const split = stamped.lastIndexOf(":");
+  if (split === -1) return null;
+  return { value: stamped.slice(0, split), signedAt: new Date(fromBase62(stamped.slice(split + 1)) * 1000) };
+}
+
+/**
+ * Django's `signing.dumps(..., compress=...)` of a serialized value.
+ *
+ * Compressed bytes differ from Python's, whose zlib is another build; each side inflates the other's.
+ */
+export function dumps(json: string, now: Date, signer: Signer, compress: boolean): string {
+  const bytes = Buffer.from(json, "latin1");
+  const deflated = compress ? deflateSync(bytes) : bytes;
+  const body = deflated.length < bytes.length - 1 ? `.${deflated.toString("base64url")}` : bytes.toString("base64url");
+  return timestampSign(body, now, signer);
+}
+
+/** Django's `signing.loads` up to the serialized value; `null` for what does not verify or does not unfold. */
+export function loads(text: string, signers: readonly Signer[]): string | null {
+  // Base64 adds a third to the bytes; what is longer was not written by `dumps`.
+  if (text.length > MAX_BYTES * 1.5) return null;
+  const unsigned = timestampUnsign(text, signers);
+  if (unsigned === null) return null;
+  const { value } = unsigned;
+  if (!value.startsWith(".")) return Buffer.from(value, "base64url").toString("latin1");
+  try {
+    return inflateSync(Buffer.from(value.slice(1), "base64url"), { maxOutputLength: MAX_BYTES }).toString("latin1");
+  } catch {
+    return null;
+  }
+}
+
+/** Django's `b62_encode`: most significant digit first. */
+export function base62(number: number): string {
+  if (number < 0) return `-${base62(-number)}`;
+  let text = "";
+  do {
+    text = BASE62[number % 62] + text;
+    number = Math.floor(number / 62);
+  } while (number > 0);
+  return text;
+}
+
+export function fromBase62(text: string): number {
+  if (text.startsWith("-")) return -fromBase62(text.slice(1));
+  let number = 0;
+  for (const digit of text) number = number * 62 + BASE62.indexOf(digit);
+  return number;
+}
