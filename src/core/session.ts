@@ -317,8 +317,8 @@ export class Session<Data extends object = Record<string, unknown>> {
     const now = this.#settings.now();
     // Reset before, not after: what changes while the store works must be saved again.
     this.#unsaved = false;
-    if (this.#base) this.#base = copy(this.#data);
     try {
+      if (this.#base) this.#base = copy(this.#data);
       this.#stored = await operation({ now, expiresAt: (data) => expiryDate(data, now, this.#settings) });
       this.#saved = true;
     } catch (error) {

@@ -41,7 +41,16 @@ export function tooDeep(path: string): SessionError {
   return new SessionError("ERR_SESSION_VALUE", `${path} is circular or nested deeper than ${MAX_DEPTH} levels.`);
 }
 
-export const equal: (a: unknown, b: unknown) => boolean = isDeepStrictEqual;
+/** Whether two values say the same: neither the order of keys nor the prototype of a dict matters. */
+export function equal(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((item, index) => equal(item, b[index]));
+  }
+  if (!isPlainObject(a) || !isPlainObject(b)) return isDeepStrictEqual(a, b);
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && equal(a[key], b[key]));
+}
 
 /** Makes `target` hold what `source` holds, without becoming another object. */
 export function replace(target: Record<string, unknown>, source: Record<string, unknown>): void {
