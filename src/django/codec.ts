@@ -88,6 +88,8 @@ function decodeJson(json: string): { data: Record<string, unknown>; origin?: unk
 }
 
 function secretKeys({ secretKey, secretKeyFallbacks = [] }: DjangoCodecOptions): string[] {
+  if (!Array.isArray(secretKeyFallbacks))
+    throw new SessionError("ERR_CONFIG", "secretKeyFallbacks must be a list of keys.");
   const keys = [secretKey, ...secretKeyFallbacks];
   for (const [index, key] of keys.entries()) {
     const name = index === 0 ? "secretKey" : `secretKeyFallbacks[${index - 1}]`;

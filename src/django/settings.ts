@@ -1,5 +1,6 @@
 import { SessionError } from "../core/errors.ts";
 import { resolveSettings, type SessionSettings } from "../core/settings.ts";
+import { isPlainObject } from "../core/values.ts";
 
 /** Settings of a Django project, by their own names and values. `null` is Python's `None`. */
 export interface DjangoSettings {
@@ -70,13 +71,18 @@ export function resolveDjangoSettings(django: DjangoSettings): ResolvedDjangoSet
     );
   }
   const serializer = django.SESSION_SERIALIZER ?? "django.contrib.sessions.serializers.JSONSerializer";
-  if (!/(^|\.)JSONSerializer$/.test(serializer)) {
+  if (serializer !== "django.contrib.sessions.serializers.JSONSerializer") {
     throw wrong("SESSION_SERIALIZER", `${JSON.stringify(serializer)} is not supported; use Django's JSONSerializer`);
   }
-  if (django.SECRET_KEY === undefined) throw wrong("SECRET_KEY", "is missing");
+  const { SECRET_KEY: secretKey, SECRET_KEY_FALLBACKS: secretKeyFallbacks = [] } = django;
+  if (typeof secretKey !== "string")
+    throw wrong("SECRET_KEY", secretKey === undefined ? "is missing" : "must be a string");
+  if (!Array.isArray(secretKeyFallbacks) || secretKeyFallbacks.some((key) => typeof key !== "string")) {
+    throw wrong("SECRET_KEY_FALLBACKS", "must be a list of strings");
+  }
   return {
-    secretKey: django.SECRET_KEY,
-    secretKeyFallbacks: django.SECRET_KEY_FALLBACKS ?? [],
+    secretKey,
+    secretKeyFallbacks,
     storeUrl: databaseUrl(django.DATABASES),
     settings: sessionSettings(django),
   };
@@ -100,8 +106,8 @@ function sessionSettings(django: DjangoSettings): SessionSettings {
 
 function databaseUrl(databases: DjangoSettings["DATABASES"]): string {
   if (databases === undefined) return "sqlite:db.sqlite3";
-  const database = databases.default;
-  if (!database) throw wrong("DATABASES", 'has no "default"');
+  const database = isPlainObject(databases) ? databases.default : undefined;
+  if (!isPlainObject(database)) throw wrong("DATABASES", 'must be an object with a "default"');
   const unknown = Object.keys(database).filter((name) => name !== "ENGINE" && name !== "NAME");
   if (database.ENGINE !== "django.db.backends.sqlite3") {
     throw wrong(
