@@ -1,6 +1,6 @@
 import { connect } from "./connect.ts";
 import { createSessions, type Sessions } from "./core/sessions.ts";
-import { djangoCodec } from "./django/codec.ts";
+import { assertSecretKey, djangoCodec } from "./django/codec.ts";
 import { type DjangoSettings, resolveDjangoSettings } from "./django/settings.ts";
 import { storeEngine } from "./engines/store-engine.ts";
 
@@ -23,6 +23,8 @@ export async function fromDjangoSettings<Data extends object = Record<string, un
   django: DjangoSettings,
 ): Promise<Sessions<Data>> {
   const { secretKey, secretKeyFallbacks, storeUrl, settings } = resolveDjangoSettings(django);
+  assertSecretKey(secretKey, "SECRET_KEY");
+  for (const [index, key] of secretKeyFallbacks.entries()) assertSecretKey(key, `SECRET_KEY_FALLBACKS[${index}]`);
   const codec = djangoCodec({ secretKey, secretKeyFallbacks });
   return createSessions<Data>(storeEngine(await connect(storeUrl), codec), settings);
 }

@@ -37,6 +37,10 @@ const SECONDS: Record<keyof Duration, number> = {
 /** "Never" is a far instant, so that Django honours it too; a year before Python's last, to leave time zones room. */
 const NEVER = new Date("9999-01-01T00:00:00Z");
 
+/** Python's datetime begins with the year 1, and an age in seconds must lead to an instant, too. */
+const FIRST_MS = Date.parse("0001-01-01T00:00:00Z");
+const MAX_AGE = NEVER.getTime() / 1000 - 4_102_444_800;
+
 /**
  * The value to keep under `_session_expiry`; `undefined` to keep none. Django's `set_expiry`, plus `Infinity`.
  * Throws `ERR_SESSION_VALUE` for NaN, an invalid date and anything that is not an expiry.
@@ -44,19 +48,28 @@ const NEVER = new Date("9999-01-01T00:00:00Z");
 export function storedExpiry(expiry: Expiry, now: Date, policy: ExpiryPolicy): number | string | undefined {
   if (expiry === null) return undefined;
   if (expiry === Number.POSITIVE_INFINITY) return isoFormat(NEVER, policy.useTz);
-  if (typeof expiry === "number" && Number.isFinite(expiry)) return expiry;
-  if (expiry instanceof Date && !Number.isNaN(expiry.getTime())) return isoFormat(expiry, policy.useTz);
+  if (typeof expiry === "number" && isAge(expiry)) return expiry;
+  if (expiry instanceof Date && isInstant(expiry)) return isoFormat(expiry, policy.useTz);
   if (typeof expiry === "object" && !(expiry instanceof Date)) {
     const parts = Object.entries(expiry);
     if (parts.length > 0 && parts.every(([unit, n]) => Object.hasOwn(SECONDS, unit) && Number.isFinite(n))) {
       const seconds = parts.reduce((sum, [unit, n]) => sum + n * SECONDS[unit as keyof Duration], 0);
-      return isoFormat(new Date(now.getTime() + seconds * 1000), policy.useTz);
+      const end = new Date(now.getTime() + seconds * 1000);
+      if (isInstant(end)) return isoFormat(end, policy.useTz);
     }
   }
   throw new SessionError(
     "ERR_SESSION_VALUE",
-    "setExpiry takes seconds, a Date, a duration like { hours: 1 }, 0 (ends with the browser), null (the global setting) or Infinity (never).",
+    "setExpiry takes seconds, a Date, a duration like { hours: 1 }, 0 (ends with the browser), null (the global setting) or Infinity (never); up to the year 9999.",
   );
+}
+
+function isAge(seconds: number): boolean {
+  return Math.abs(seconds) <= MAX_AGE;
+}
+
+function isInstant(date: Date): boolean {
+  return date.getTime() >= FIRST_MS && date.getTime() <= NEVER.getTime();
 }
 
 /**
@@ -89,10 +102,8 @@ function readExpiry(data: object): number | Date | undefined {
   if (value === null) return undefined;
   // Python's True and False are the ints 1 and 0.
   if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") {
-    const seconds = Number(value);
-    if (Number.isFinite(seconds) && Math.abs(seconds) <= NEVER.getTime() / 1000) return seconds;
+    if (isAge(Number(value))) return Number(value);
   }
-  if (value instanceof Date) return value;
   const instant = typeof value === "string" ? fromIsoFormat(value) : null;
   if (instant) return instant;
   throw new SessionError(

@@ -90,15 +90,16 @@ function decodeJson(json: string): { data: Record<string, unknown>; origin?: unk
 function secretKeys({ secretKey, secretKeyFallbacks = [] }: DjangoCodecOptions): string[] {
   if (!Array.isArray(secretKeyFallbacks))
     throw new SessionError("ERR_CONFIG", "secretKeyFallbacks must be a list of keys.");
-  const keys = [secretKey, ...secretKeyFallbacks];
-  for (const [index, key] of keys.entries()) {
-    const name = index === 0 ? "secretKey" : `secretKeyFallbacks[${index - 1}]`;
-    if (typeof key !== "string" || key.length < 32 || new Set(key).size < 5) {
-      throw new SessionError(
-        "ERR_CONFIG",
-        `${name} must be a string of at least 32 characters, and not a few repeated ones. Make one with: node -p "crypto.randomBytes(48).toString('base64url')"`,
-      );
-    }
-  }
-  return keys;
+  assertSecretKey(secretKey, "secretKey");
+  for (const [index, key] of secretKeyFallbacks.entries()) assertSecretKey(key, `secretKeyFallbacks[${index}]`);
+  return [secretKey, ...secretKeyFallbacks];
+}
+
+/** Throws `ERR_CONFIG` for a key that can be guessed. @param name how the key is called in the error */
+export function assertSecretKey(key: unknown, name: string): void {
+  if (typeof key === "string" && key.length >= 32 && new Set(key).size >= 5) return;
+  throw new SessionError(
+    "ERR_CONFIG",
+    `${name} must be a string of at least 32 characters, and not a few repeated ones. Make one with: node -p "crypto.randomBytes(48).toString('base64url')"`,
+  );
 }

@@ -63,14 +63,15 @@ export function resolveDjangoSettings(django: DjangoSettings): ResolvedDjangoSet
       throw wrong(name, `is not supported. Supported are ${[...OTHERS, ...Object.keys(OPTIONS)].join(", ")}`);
     }
   }
-  const engine = django.SESSION_ENGINE ?? "django.contrib.sessions.backends.db";
+  // Defaults are for what is not given: `null` is a wrong value like any other.
+  const { SESSION_ENGINE: engine = "django.contrib.sessions.backends.db" } = django;
   if (engine !== "django.contrib.sessions.backends.db") {
     throw wrong(
       "SESSION_ENGINE",
       `${JSON.stringify(engine)} is not supported; use "django.contrib.sessions.backends.db"`,
     );
   }
-  const serializer = django.SESSION_SERIALIZER ?? "django.contrib.sessions.serializers.JSONSerializer";
+  const { SESSION_SERIALIZER: serializer = "django.contrib.sessions.serializers.JSONSerializer" } = django;
   if (serializer !== "django.contrib.sessions.serializers.JSONSerializer") {
     throw wrong("SESSION_SERIALIZER", `${JSON.stringify(serializer)} is not supported; use Django's JSONSerializer`);
   }

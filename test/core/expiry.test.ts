@@ -56,6 +56,19 @@ describe("expiry as Django computes it", () => {
 });
 
 describe("setExpiry", () => {
+  test("keeps nothing that could not be read again", () => {
+    for (const expiry of [
+      200_000_000_000,
+      -200_000_000_000,
+      new Date("0001-01-01T00:00:00Z"),
+      new Date("9998-12-31"),
+      { weeks: 400_000 },
+    ]) {
+      const data = { _session_expiry: storedExpiry(expiry, now, policy) };
+      assert.ok(Number.isFinite(expiryDate(data, now, policy).getTime()));
+    }
+  });
+
   const stored = (expiry: never) => storedExpiry(expiry, now, policy);
 
   for (const [name, expiry, expected] of [
@@ -80,6 +93,11 @@ describe("setExpiry", () => {
     Number.NaN,
     Number.NEGATIVE_INFINITY,
     new Date(Number.NaN),
+    1e12,
+    -1e300,
+    new Date("+012000-01-01T00:00:00Z"),
+    new Date("-000100-01-01T00:00:00Z"),
+    { weeks: 1e9 },
     {},
     { hour: 1 },
     { hours: Number.NaN },

@@ -67,6 +67,7 @@ describe("a Django project's settings", () => {
       { SECRET_KEY, SESSION_SERIALIZER: "django.contrib.sessions.serializers.PickleSerializer" },
       /^SESSION_SERIALIZER .* is not supported/,
     ],
+    [{ SECRET_KEY, SESSION_ENGINE: null }, /^SESSION_ENGINE null is not supported/],
     [{ SECRET_KEY, DATABASES: null }, /^DATABASES must be/],
     [{ SECRET_KEY, DATABASES: {} }, /^DATABASES must be/],
     [
@@ -94,10 +95,12 @@ describe("a Django project's settings", () => {
   }
 
   test("a weak secret key is refused, and not shown", async () => {
-    await assert.rejects(
-      fromDjangoSettings({ SECRET_KEY: "hunter2" }),
-      (error: Error) => !error.message.includes("hunter2"),
-    );
+    await assert.rejects(fromDjangoSettings({ SECRET_KEY: "hunter2" }), (error: Error) => {
+      return /^SECRET_KEY must/.test(error.message) && !error.message.includes("hunter2");
+    });
+    await assert.rejects(fromDjangoSettings({ SECRET_KEY, SECRET_KEY_FALLBACKS: ["x"] }), {
+      message: /^SECRET_KEY_FALLBACKS\[0\] must/,
+    });
   });
 
   test("give sessions in the project's database", async () => {

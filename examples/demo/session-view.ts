@@ -1,0 +1,84 @@
+import type { Request } from "express";
+import { fingerprint, type Session, type SessionSettings, type SessionStore } from "sojourn";
+
+/** What the page shows: one session in its three places. Holds no key. */
+export interface SessionView {
+  readonly cookie: {
+    readonly name: string;
+    /** Of the value that the browser sent. */
+    readonly fingerprint: string | null;
+    readonly attributes: readonly string[];
+    /** When the browser forgets it by itself. */
+    readonly ends: Date | "with the browser";
+  };
+  readonly row: {
+    readonly fingerprint: string;
+    readonly payload: string;
+    readonly expiresAt: Date;
+  } | null;
+  readonly data: readonly (readonly [string, unknown])[];
+  readonly cookieAge: number;
+  readonly now: Date;
+}
+
+/** RFC 6265bis: browsers keep no cookie for longer. */
+const MAX_COOKIE_MS = 400 * 86_400_000;
+
+/** Looks at a request's session from all three sides. */
+export async function sessionView(
+  req: Request,
+  session: Session,
+  store: SessionStore,
+  settings: SessionSettings,
+): Promise<SessionView> {
+  const now = settings.now();
+  const record = session.key === null ? null : await store.load(session.key);
+  const payload = record === null ? "" : payloadText(record.payload);
+  const savedAt = timeOfSaving(payload) ?? now;
+  const sent = cookieValue(req.headers.cookie ?? "", settings.cookieName);
+  const expiresAt = record?.expiresAt ?? session.expiryDate(savedAt);
+  return {
+    cookie: {
+      name: settings.cookieName,
+      fingerprint: sent ? fingerprint(sent) : null,
+      attributes: attributes(settings),
+      ends: session.expiresAtBrowserClose()
+        ? "with the browser"
+        : new Date(Math.min(expiresAt.getTime(), savedAt.getTime() + MAX_COOKIE_MS)),
+    },
+    row: record && session.key ? { fingerprint: fingerprint(session.key), payload, expiresAt } : null,
+    data: [...session],
+    cookieAge: settings.cookieAge,
+    now,
+  };
+}
+
+function attributes({ cookieHttpOnly, cookieSecure, cookieSameSite, cookiePath, cookieDomain }: SessionSettings) {
+  return [
+    cookieHttpOnly && "HttpOnly",
+    cookieSecure && "Secure",
+    cookieSameSite && `SameSite=${cookieSameSite}`,
+    `Path=${cookiePath}`,
+    cookieDomain && `Domain=${cookieDomain}`,
+  ].filter((text) => typeof text === "string");
+}
+
+function cookieValue(header: string, name: string): string | undefined {
+  return header
+    .split(";")
+    .map((pair) => pair.trim())
+    .find((pair) => pair.startsWith(`${name}=`))
+    ?.slice(name.length + 1);
+}
+
+function payloadText(payload: string | Uint8Array): string {
+  return typeof payload === "string" ? payload : Buffer.from(payload).toString("base64");
+}
+
+/** Django's signed format says when it was written, in base 62 seconds; the row's expiry counts from then. */
+function timeOfSaving(payload: string): Date | undefined {
+  const [, time] = /^[\w.-]+:([0-9A-Za-z]{6}):[\w-]{43}$/.exec(payload) ?? [];
+  if (!time) return undefined;
+  const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  return new Date([...time].reduce((sum, digit) => sum * 62 + digits.indexOf(digit), 0) * 1000);
+}
