@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import type { SessionStore } from "./core/contracts.ts";
 import { SessionError } from "./core/errors.ts";
 import { memoryStore } from "./stores/memory.ts";
-import { type SqliteDatabase, sqlite, sqliteClient } from "./stores/sql/sqlite.ts";
+import { isBusy, type SqliteDatabase, sqlite, sqliteClient } from "./stores/sql/sqlite.ts";
 import { sqlStore } from "./stores/sql/store.ts";
 
 /* The one file that imports drivers, and only those that are asked for. */
@@ -15,8 +15,8 @@ export interface ConnectedStore extends SessionStore {
   close(): Promise<void>;
 }
 
-/** Milliseconds a write waits for another process's. The drivers are synchronous: the whole process waits. */
-const BUSY_TIMEOUT_MS = 1000;
+/** Milliseconds that opening a file waits for other processes: several servers that start at once open it together. */
+const OPENING_TIMEOUT_MS = 5000;
 
 /**
  * Makes a store from a URL.
@@ -57,7 +57,12 @@ function sqliteFile(database: OpenDatabase): ConnectedStore {
 }
 
 function createTable(database: OpenDatabase): void {
-  for (const statement of sqlite.schema) database.prepare(statement).run();
+  try {
+    for (const statement of sqlite.schema) whenFree(() => database.exec(statement));
+  } catch (cause) {
+    const message = `The table django_session cannot be created: ${(cause as Error).message}`;
+    throw new SessionError("ERR_SESSION_UNAVAILABLE", message, { cause });
+  }
 }
 
 type OpenDatabase = SqliteDatabase & { close(): void };
@@ -66,16 +71,36 @@ type DatabaseClass = new (path: string) => OpenDatabase;
 function openSqlite(path: string): OpenDatabase {
   if (path === "") throw new SessionError("ERR_CONFIG", "A SQLite store needs a file: sqlite:path/to/file");
   const Database = sqliteDriver();
+  let database: OpenDatabase | undefined;
   try {
-    const database = new Database(path);
-    database.prepare(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`).all();
+    const opened = new Database(path);
+    database = opened;
+    // better-sqlite3 waits for 5 s, and the whole process with it; sqliteClient waits without.
+    opened.exec("PRAGMA busy_timeout = 0");
     // Readers and the writer do not block each other. Durability stays SQLite's default: every commit is synced.
-    database.prepare("PRAGMA journal_mode = WAL").all();
-    return database;
+    whenFree(() => opened.exec("PRAGMA journal_mode = WAL"));
+    return opened;
   } catch (cause) {
+    database?.close();
     throw new SessionError("ERR_CONFIG", `The SQLite file ${path} cannot be opened: ${(cause as Error).message}`, {
       cause,
     });
+  }
+}
+
+/**
+ * Tries until no other process is in the way. Not left to `PRAGMA busy_timeout`, which does not count for the change
+ * to WAL. Blocks, which is right only while a process starts.
+ */
+function whenFree(execute: () => unknown): void {
+  for (const deadline = performance.now() + OPENING_TIMEOUT_MS; ; ) {
+    try {
+      execute();
+      return;
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > deadline) throw error;
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.random() * 20);
   }
 }
 

@@ -20,18 +20,30 @@ export function fetchSessions<Rest extends unknown[]>(
 ): (request: Request, ...rest: Rest) => Promise<Response> {
   return async (request, ...rest) => {
     const requestSession = sessions.open(request.headers.get("Cookie"), request);
+    let response: Response;
     try {
-      const response = await handler(request, ...rest);
+      response = await handler(request, ...rest);
+    } catch (error) {
+      response = errorResponse(error);
+    }
+    try {
       const committed = await requestSession.commit(response.status);
-      if (!committed.varyByCookie) return response;
-      // A copy, for the headers of a redirect or of a fetched response cannot be changed.
+      // 101 switches protocols, and cannot be copied.
+      if (!committed.varyByCookie || response.status < 200) return response;
+      // A copy: the headers of a redirect cannot be changed, and the handler may answer others with the same object.
       const changed = new Response(response.body, response);
       writeResponseHeaders(committed, changed.headers);
       return changed;
     } catch (error) {
-      if (!(error instanceof SessionError)) throw error;
-      const { status, headers, body } = errorAnswer(error);
-      return new Response(body, { status, headers });
+      // Whatever feeds the body must hear that nobody will read it.
+      response.body?.cancel(error).catch(() => {});
+      return errorResponse(error);
     }
   };
+}
+
+function errorResponse(error: unknown): Response {
+  if (!(error instanceof SessionError)) throw error;
+  const { status, headers, body } = errorAnswer(error);
+  return new Response(body, { status, headers });
 }

@@ -1,7 +1,6 @@
-import type { OutgoingHttpHeaders } from "node:http";
-import { SessionError } from "../core/errors.ts";
+import { isUint8Array } from "node:util/types";
 import { type HeaderMap, type ResponseHeaders, writeResponseHeaders } from "../core/response-headers.ts";
-import { errorAnswer } from "./error-answer.ts";
+import { errorAnswer, logOnce } from "./error-answer.ts";
 
 /*
  * The one place that wraps a Node response. Node offers no hook to wait before the head is sent, so the methods that
@@ -14,18 +13,42 @@ export interface NodeResponse {
   statusMessage: string;
   readonly headersSent: boolean;
   readonly writableEnded: boolean;
-  readonly destroyed: boolean;
+  readonly writableHighWaterMark: number;
+  destroyed: boolean;
   getHeader(name: string): unknown;
   getHeaderNames(): string[];
   setHeader(name: string, value: never): unknown;
   removeHeader(name: string): void;
-  emit(event: string): boolean;
+  on(event: string, listener: () => void): unknown;
+  prependOnceListener(event: string, listener: () => void): unknown;
+  emit(event: string, error?: unknown): boolean;
   destroy(error?: Error): unknown;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: Node's methods have many overloads; they are passed through as they came
 type Method = (...args: any[]) => any;
 type Begin = "writeHead" | "write" | "end" | "flushHeaders";
+type Methods = Readonly<Record<Begin, Method>>;
+type Commit = (status: number) => ResponseHeaders | Promise<ResponseHeaders>;
+
+type State =
+  | "idle"
+  /** The commit runs; what the handler calls is held. */
+  | "waiting"
+  /** The response is Node's again. */
+  | "open"
+  /** Answered by us; what the handler calls is discarded. */
+  | { readonly failure: unknown };
+
+interface Gate {
+  readonly response: NodeResponse;
+  readonly original: Methods;
+  readonly commit: Commit;
+  state: State;
+  /** Calls that wait for the commit, in order. */
+  held: [Begin, unknown[]][];
+  heldBytes: number;
+}
 
 /**
  * Calls `commit` when the response is about to begin, and lets nothing out before it has answered: no status, no header,
@@ -34,177 +57,226 @@ type Begin = "writeHead" | "write" | "end" | "flushHeaders";
  * @param response a response on which nothing was sent yet
  * @param commit given the status, saves the session and says which headers it needs
  */
-export function gateResponse(
-  response: NodeResponse,
-  commit: (status: number) => ResponseHeaders | Promise<ResponseHeaders>,
-): void {
+export function gateResponse(response: NodeResponse, commit: Commit): void {
   const methods = response as unknown as Record<Begin, Method>;
-  const original: Record<Begin, Method> = {
-    writeHead: methods.writeHead,
-    write: methods.write,
-    end: methods.end,
-    flushHeaders: methods.flushHeaders,
-  };
-  /** Calls that wait for the commit, in order. */
-  const held: [Begin, unknown[]][] = [];
-  let state: "idle" | "waiting" | "open" | "failed" = "idle";
-
-  function call(method: Begin, args: unknown[]): unknown {
-    switch (state) {
-      case "idle":
-        return begin(method, args);
-      case "waiting":
-        return hold(method, args);
-      case "open":
-        return original[method].apply(response, args);
-      case "failed":
-        return discard(method, args);
-    }
-  }
-
-  function begin(method: Begin, args: unknown[]): unknown {
-    let committed: ResponseHeaders | Promise<ResponseHeaders>;
-    try {
-      committed = commit(method === "writeHead" ? Number(args[0]) : response.statusCode);
-    } catch (error) {
-      fail(error);
-      return discard(method, args);
-    }
-    if (!(committed instanceof Promise)) {
-      state = "open";
-      return original[method].apply(response, withHeaders(method, args, committed));
-    }
-    state = "waiting";
-    pretendSent(response, () => held.some(([heldMethod]) => heldMethod === "end"));
-    committed.then((headers) => release(headers), fail);
-    return hold(method, args);
-  }
-
-  /** Adds the session's headers to those that were set, or that `writeHead` brings. */
-  function withHeaders(method: Begin, args: unknown[], committed: ResponseHeaders): unknown[] {
-    if (!committed.varyByCookie) return args;
-    const rest = method === "writeHead" ? moveHeaders(response, args) : args;
-    writeResponseHeaders(committed, headerMap(response));
-    return rest;
-  }
-
-  function hold(method: Begin, args: unknown[]): unknown {
-    if (method === "writeHead" && held.length > 0) {
-      // `compression` asks for the implicit head again and again until it sees one; anything else is a mistake.
-      if (args.length === 1 && args[0] === response.statusCode) return response;
-      throw headersSent("write");
-    }
-    held.push([method, args]);
-    // `false` makes pipes wait for "drain".
-    return method === "write" ? false : response;
-  }
-
-  function release(committed: ResponseHeaders): void {
-    state = "open";
-    stopPretending(response);
-    let flowing = true;
-    try {
-      for (const [index, [method, args]] of held.entries()) {
-        const result = original[method].apply(response, index === 0 ? withHeaders(method, args, committed) : args);
-        if (method === "write") flowing = result !== false;
-      }
-    } catch (error) {
-      // What the handler would have been thrown, had it not been held back.
-      response.destroy(error as Error);
-    }
-    const written = held.some(([method]) => method === "write");
-    if (written && flowing && !response.writableEnded) response.emit("drain");
-  }
-
-  function fail(error: unknown): void {
-    stopPretending(response);
-    state = "open";
-    const answer = errorAnswer(
-      error instanceof SessionError
-        ? error
-        : new SessionError("ERR_SESSION_UNAVAILABLE", "The commit failed.", { cause: error }),
-    );
-    for (const name of response.getHeaderNames()) response.removeHeader(name);
-    response.statusCode = answer.status;
-    response.statusMessage = "";
-    for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value as never);
-    original.end.call(response, answer.body);
-    state = "failed";
-    for (const [method, args] of held) discard(method, args);
-  }
-
-  /** The handler may go on writing its response; its callbacks must not wait forever. */
-  function discard(method: Begin, args: unknown[]): unknown {
-    const callback = args.at(-1);
-    if (typeof callback === "function") process.nextTick(callback as () => void);
-    return method === "write" ? true : response;
-  }
-
-  for (const method of Object.keys(original) as Begin[]) {
-    methods[method] = (...args: unknown[]) => call(method, args);
-  }
+  const { writeHead, write, end, flushHeaders } = methods;
+  const original = { writeHead, write, end, flushHeaders };
+  const gate: Gate = { response, original, commit, state: "idle", held: [], heldBytes: 0 };
+  methods.writeHead = (...args) => call(gate, "writeHead", args);
+  methods.write = (...args) => call(gate, "write", args);
+  methods.end = (...args) => call(gate, "end", args);
+  methods.flushHeaders = (...args) => call(gate, "flushHeaders", args);
 }
 
-/** Properties that make the response look begun, as it would without the gate, so that nobody answers twice. */
-function pretendSent(response: NodeResponse, ended: () => boolean): void {
-  const refuse = (verb: string) => () => {
-    throw headersSent(verb);
-  };
-  Object.defineProperties(response, {
-    headersSent: { get: () => true, configurable: true },
-    writableEnded: { get: ended, configurable: true },
-    setHeader: { value: refuse("set"), configurable: true },
-    appendHeader: { value: refuse("append"), configurable: true },
-    removeHeader: { value: refuse("remove"), configurable: true },
+function call(gate: Gate, method: Begin, args: unknown[]): unknown {
+  if (gate.state === "open") return gate.original[method].apply(gate.response, args);
+  if (gate.state === "idle") return begin(gate, method, args);
+  if (gate.state === "waiting") return hold(gate, method, args);
+  return discard(gate.state.failure, gate, method, args);
+}
+
+function begin(gate: Gate, method: Begin, args: unknown[]): unknown {
+  const { response, original } = gate;
+  // Before the commit: a call that Node refuses begins no response, and the handler may answer otherwise.
+  const rest = method === "writeHead" ? prepareHead(response, args) : args;
+  assertChunk(response, method, args);
+  assertStatus(response.statusCode);
+  const status = response.statusCode;
+  let committed: ResponseHeaders | Promise<ResponseHeaders>;
+  try {
+    committed = gate.commit(status);
+  } catch (error) {
+    fail(gate, error);
+    return discard(error, gate, method, args);
+  }
+  if (!(committed instanceof Promise)) {
+    gate.state = "open";
+    addHeaders(response, committed);
+    return original[method].apply(response, rest);
+  }
+  gate.state = "waiting";
+  const stopPretending = pretendSent(gate);
+  committed.then(
+    (headers) => {
+      stopPretending();
+      release(gate, status, headers);
+    },
+    (error) => {
+      stopPretending();
+      fail(gate, error);
+    },
+  );
+  return hold(gate, method, rest);
+}
+
+function hold(gate: Gate, method: Begin, args: unknown[]): unknown {
+  const { response, held } = gate;
+  if (method === "writeHead" && held.length > 0) throw headersSent("write");
+  assertChunk(response, method, args);
+  held.push([method, args]);
+  if (method !== "write") return response;
+  // As Node counts for a response whose turn has not come on its connection.
+  gate.heldBytes += (args[0] as string | Uint8Array).length;
+  return gate.heldBytes < response.writableHighWaterMark;
+}
+
+function release(gate: Gate, status: number, committed: ResponseHeaders): void {
+  const { response, original, held } = gate;
+  gate.state = "open";
+  // A head is fixed once it was begun, whatever the handler has assigned since.
+  response.statusCode = status;
+  let flowing = true;
+  try {
+    addHeaders(response, committed);
+    for (const [method, args] of held) {
+      const result = original[method].apply(response, args);
+      if (method === "write") flowing = result !== false;
+    }
+    held.length = 0;
+  } catch (error) {
+    // The handler, which would have been thrown this, has gone on.
+    if (response.headersSent) {
+      logOnce(error);
+      response.destroy();
+    } else {
+      fail(gate, error);
+    }
+    return;
+  }
+  const paused = gate.heldBytes >= response.writableHighWaterMark;
+  if (paused && flowing && !response.writableEnded && !response.destroyed) response.emit("drain");
+}
+
+function fail(gate: Gate, failure: unknown): void {
+  const { response, original, held } = gate;
+  gate.state = { failure };
+  try {
+    sendError(response, original, failure);
+  } catch (error) {
+    // A listener of other middleware, called when the head is written.
+    logOnce(error);
+    response.destroy();
+  }
+  for (const [method, args] of held) discard(failure, gate, method, args);
+  // Who still feeds the response (a pipeline, a loop that waits for "drain") must hear that it is over: once our answer
+  // is out, and before others take "finish" for theirs. Nobody needs to listen, and nobody shall destroy the connection.
+  response.on("error", () => {});
+  response.prependOnceListener("finish", () => {
+    response.destroyed = true;
+    response.emit("error", failure);
   });
 }
 
-function stopPretending(response: NodeResponse): void {
-  const properties = response as unknown as Record<string, unknown>;
-  for (const name of ["headersSent", "writableEnded", "setHeader", "appendHeader", "removeHeader"]) {
-    delete properties[name];
-  }
+/** As Node does for a response whose client has gone. */
+function discard(failure: unknown, { response }: Gate, method: Begin, args: unknown[]): unknown {
+  const callback = args.at(-1);
+  if (typeof callback === "function") process.nextTick(callback as Method, failure);
+  return method === "write" ? false : response;
+}
+
+/** Answers with `failure` and nothing of what the handler has set. */
+export function sendError(response: NodeResponse, methods: Methods, failure: unknown): void {
+  const { status, headers, body } = errorAnswer(failure);
+  for (const name of response.getHeaderNames()) response.removeHeader(name);
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value as never);
+  response.setHeader("Content-Length", Buffer.byteLength(body) as never);
+  // HTTP/2 has no status message, and warns of it.
+  if (Object.hasOwn(response, "statusMessage")) response.statusMessage = "";
+  // One by one: Node's `end` would call `writeHead` and `write` of the response, and these may be wrapped.
+  methods.writeHead.call(response, status);
+  methods.write.call(response, body);
+  methods.end.call(response);
+}
+
+/**
+ * Makes the response look begun, as it would without the gate, so that nobody answers twice. Returns how to end that;
+ * other middleware may have replaced the same properties before.
+ */
+function pretendSent({ response, held }: Gate): () => void {
+  const refuse = (verb: string): PropertyDescriptor => ({
+    value: () => {
+      throw headersSent(verb);
+    },
+    writable: true,
+    configurable: true,
+  });
+  const pretended: PropertyDescriptorMap = {
+    headersSent: { get: () => true, configurable: true },
+    // What older middleware looks at: `compression` before 1.8 asks for the head until it sees it.
+    _header: { get: () => true, configurable: true },
+    writableEnded: { get: () => held.some(([method]) => method === "end"), configurable: true },
+    setHeader: refuse("set"),
+    appendHeader: refuse("append"),
+    removeHeader: refuse("remove"),
+  };
+  const replaced = Object.keys(pretended).map(
+    (name) => [name, Object.getOwnPropertyDescriptor(response, name)] as const,
+  );
+  Object.defineProperties(response, pretended);
+  return () => {
+    for (const [name, descriptor] of replaced) {
+      delete (response as unknown as Record<string, unknown>)[name];
+      if (descriptor) Object.defineProperty(response, name, descriptor);
+    }
+  };
 }
 
 function headersSent(verb: string): Error {
-  const error = new Error(`Cannot ${verb} headers after they are sent to the client`);
-  return Object.assign(error, { code: "ERR_HTTP_HEADERS_SENT" });
+  return nodeError(new Error(`Cannot ${verb} headers after they are sent to the client`), "ERR_HTTP_HEADERS_SENT");
 }
 
-/** Sets the headers that `writeHead` was given, so that ours can be merged with them. Returns what is left of `args`. */
-function moveHeaders(response: NodeResponse, args: unknown[]): unknown[] {
+function assertStatus(status: unknown): void {
+  const code = Number(status);
+  if (code >= 100 && code <= 999) return;
+  throw nodeError(new RangeError(`Invalid status code: ${status}`), "ERR_HTTP_INVALID_STATUS_CODE");
+}
+
+function assertChunk(response: NodeResponse, method: Begin, [chunk]: unknown[]): void {
+  if (typeof chunk === "string" || isUint8Array(chunk) || (method !== "write" && method !== "end")) return;
+  if (method === "end" && (!chunk || typeof chunk === "function" || response.writableEnded)) return;
+  throw nodeError(new TypeError("The chunk must be a string, a Buffer or a Uint8Array"), "ERR_INVALID_ARG_TYPE");
+}
+
+function nodeError(error: Error, code: string): Error {
+  return Object.assign(error, { code });
+}
+
+/** Sets what `writeHead` was given, so that ours can be merged with it. Returns what is left of `args`. */
+function prepareHead(response: NodeResponse, args: unknown[]): unknown[] {
+  assertStatus(args[0]);
   const headers = args.find((arg) => typeof arg === "object" && arg !== null);
-  if (!headers) return args;
-  const setHeader = (name: string, value: unknown) => response.setHeader(name, value as never);
-  if (Array.isArray(headers)) {
-    const pairs: [string, unknown][] = Array.isArray(headers[0])
-      ? headers
-      : headers.flatMap((name, index) => (index % 2 === 0 ? [[name, headers[index + 1]]] : []));
-    const names = new Set(pairs.map(([name]) => String(name).toLowerCase()));
-    for (const name of names) {
-      const values = pairs.filter((pair) => String(pair[0]).toLowerCase() === name).map((pair) => pair[1]);
-      setHeader(name, values.length === 1 ? values[0] : values.map(String));
-    }
-  } else {
-    for (const [name, value] of Object.entries(headers as OutgoingHttpHeaders)) {
-      if (value !== undefined) setHeader(name, value);
-    }
-  }
-  return args.filter((arg) => arg !== headers);
+  for (const [name, value] of headers ? headerEntries(headers) : []) response.setHeader(name, value as never);
+  response.statusCode = Number(args[0]);
+  return headers ? args.slice(0, args.indexOf(headers)) : args;
 }
 
-function headerMap(response: NodeResponse): HeaderMap {
-  const get = (name: string) => {
-    const value = response.getHeader(name);
-    return value === undefined ? null : Array.isArray(value) ? value.join(", ") : String(value);
-  };
-  return {
-    get,
+/** The three ways in which `writeHead` takes headers: an object, pairs, and names and values in turn. */
+function headerEntries(headers: object): Iterable<[string, unknown]> {
+  if (!Array.isArray(headers)) return Object.entries(headers);
+  const pairs: [string, unknown][] = Array.isArray(headers[0])
+    ? headers
+    : headers.flatMap((name, index) => (index % 2 === 0 ? [[name, headers[index + 1]]] : []));
+  // A name that comes several times is several headers.
+  const entries = new Map<string, [string, unknown]>();
+  for (const [name, value] of pairs) {
+    const before = entries.get(name.toLowerCase());
+    entries.set(name.toLowerCase(), before ? [before[0], [before[1], value].flat()] : [name, value]);
+  }
+  return entries.values();
+}
+
+function addHeaders(response: NodeResponse, committed: ResponseHeaders): void {
+  if (!committed.varyByCookie) return;
+  const headers: HeaderMap = {
+    get(name) {
+      const value = response.getHeader(name);
+      return value === undefined ? null : Array.isArray(value) ? value.join(", ") : String(value);
+    },
     set: (name, value) => response.setHeader(name, value as never),
     append(name, value) {
       const before = response.getHeader(name);
-      const values = before === undefined ? [] : Array.isArray(before) ? before : [String(before)];
-      response.setHeader(name, [...values, value] as never);
+      response.setHeader(name, (before === undefined ? value : [before, value].flat()) as never);
     },
   };
+  writeResponseHeaders(committed, headers);
 }

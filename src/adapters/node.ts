@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { SessionError } from "../core/errors.ts";
 import type { SessionLifecycle } from "../core/response-headers.ts";
-import { errorAnswer } from "./error-answer.ts";
-import { gateResponse, type NodeResponse } from "./node-response.ts";
+import { logOnce } from "./error-answer.ts";
+import { gateResponse, type NodeResponse, sendError } from "./node-response.ts";
 
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
 export type NodeServerResponse = ServerResponse | Http2ServerResponse;
@@ -30,9 +30,11 @@ export function nodeSessions<Req extends NodeRequest, Res extends NodeServerResp
     try {
       await handler(request, response);
     } catch (error) {
-      if (!(error instanceof SessionError) || response.headersSent) throw error;
-      const { status, headers, body } = errorAnswer(error);
-      (response as ServerResponse).writeHead(status, headers).end(body);
+      if (!(error instanceof SessionError)) throw error;
+      if (!response.headersSent) return sendError(response as NodeResponse, response as ServerResponse, error);
+      // Too late for an answer. Thrown, it would end the process because of one request.
+      logOnce(error);
+      if (!response.writableEnded) response.destroy();
     }
   };
 }

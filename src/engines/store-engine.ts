@@ -96,12 +96,13 @@ export function storeEngine(store: SessionStore, codec: SessionCodec): SessionEn
     try {
       for (let attempt = 0; !(await ask(() => store.delete(current.token, current.payload))); attempt++) {
         current = await reconciled(current, data, reconcile, attempt);
-        fresh = await update(fresh, data, saving, reconcile);
+        // With the others' origin: the data are theirs too now.
+        fresh = await update({ ...fresh, origin: current.origin }, data, saving, reconcile);
       }
     } catch (error) {
       // A logout was faster, or we cannot tell: the copy must not outlive the session it was made of. If it does
       // because the store is down, nobody has its key.
-      await store.delete(fresh.token).catch(() => {});
+      await ask(() => store.delete(fresh.token)).catch(() => {});
       throw error;
     }
     return fresh;

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { DeleteExpiredOptions, Payload, SessionStore } from "../core/contracts.ts";
 import { SessionError } from "../core/errors.ts";
 
@@ -26,13 +27,13 @@ const PROBED = 16;
 /**
  * Keeps records in this process: for development, tests and a single server whose sessions may be lost at a restart.
  *
- * Bounded: when full, an expired record goes first, else the one that was not used for longest. No timer, so nothing
- * holds the process up. The list is linked by hand because deleting a Map's first key gets slower with every deletion.
+ * Bounded: when full, an expired one among the records that were not used for longest goes first, else the one that was
+ * not used for the very longest. No timer, so nothing holds the process up. The list is linked by hand because deleting a Map's first key gets slower with every deletion.
  */
 export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
   const { maxEntries = 10_000, maxBytes = 64 * 1024 * 1024, now = () => new Date() } = options;
   for (const [name, value] of Object.entries({ maxEntries, maxBytes })) {
-    if (!(value > 0)) throw new SessionError("ERR_CONFIG", `memoryStore: ${name} must be a positive number.`);
+    if (!(value >= 1)) throw new SessionError("ERR_CONFIG", `memoryStore: ${name} must be a number, 1 or more.`);
   }
   const entries = new Map<string, Entry>();
   let oldest: Entry | undefined;
@@ -95,13 +96,13 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
       if (!entry) return null;
       unlink(entry);
       linkNewest(entry);
-      return { payload: entry.payload, expiresAt: new Date(entry.expiresAt) };
+      return { payload: own(entry.payload), expiresAt: new Date(entry.expiresAt) };
     },
     async create(key, { payload, expiresAt }) {
       if (live(key)) return false;
       write({
         key,
-        payload,
+        payload: own(payload),
         expiresAt: expiresAt.getTime(),
         bytes: size(key, payload),
         older: undefined,
@@ -112,7 +113,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
     async update(key, { payload, expiresAt }, expected) {
       const entry = live(key);
       if (!entry || (expected !== undefined && !samePayload(entry.payload, expected))) return false;
-      const next = { ...entry, payload, expiresAt: expiresAt.getTime(), bytes: size(key, payload) };
+      const next = { ...entry, payload: own(payload), expiresAt: expiresAt.getTime(), bytes: size(key, payload) };
       if (next.bytes <= maxBytes) remove(entry);
       write(next);
       return true;
@@ -123,19 +124,33 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
       remove(entry);
       return true;
     },
-    async deleteExpired({ onProgress, signal }: DeleteExpiredOptions = {}) {
+    async deleteExpired({ batchSize = 1000, onProgress, signal }: DeleteExpiredOptions = {}) {
+      if (!Number.isInteger(batchSize) || batchSize < 1) {
+        throw new SessionError("ERR_CONFIG", "deleteExpired: batchSize must be a positive integer.");
+      }
       const time = now().getTime();
       const expired = [...entries.values()].filter((entry) => entry.expiresAt <= time);
-      if (signal?.aborted) return 0;
-      for (const entry of expired) remove(entry);
-      onProgress?.({ deleted: expired.length, total: expired.length });
-      return expired.length;
+      let deleted = 0;
+      for (let start = 0; start < expired.length && !signal?.aborted; start += batchSize) {
+        // Between two batches a record may have been removed, or made anew under the same key.
+        const batch = expired.slice(start, start + batchSize).filter((entry) => entries.get(entry.key) === entry);
+        for (const entry of batch) remove(entry);
+        deleted += batch.length;
+        if (batch.length > 0) onProgress?.({ deleted, total: expired.length });
+        await setImmediate();
+      }
+      return deleted;
     },
   };
 }
 
 function size(key: string, payload: Payload): number {
   return 2 * key.length + (typeof payload === "string" ? 2 * payload.length : payload.byteLength);
+}
+
+/** Bytes can be changed by whoever holds them, and a small view can keep a large buffer alive. */
+function own(payload: Payload): Payload {
+  return typeof payload === "string" ? payload : new Uint8Array(payload);
 }
 
 function samePayload(a: Payload, b: Payload): boolean {

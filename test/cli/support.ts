@@ -149,5 +149,8 @@ interface Database {
 export function open(path: string): Database {
   const builtin = process.getBuiltinModule("node:sqlite" as never) as { DatabaseSync: new (path: string) => Database };
   const Driver = builtin?.DatabaseSync ?? createRequire(import.meta.url)("libsql");
-  return new Driver(path);
+  const database = new Driver(path);
+  // The program may be writing.
+  database.prepare("PRAGMA busy_timeout = 5000").all();
+  return database;
 }

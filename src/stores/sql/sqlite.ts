@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { SqlClient, SqlDialect } from "./dialect.ts";
 
 /** Described rather than imported: node:sqlite, better-sqlite3, libsql and bun:sqlite all have this shape. */
 export interface SqliteDatabase {
+  exec(sql: string): unknown;
   prepare(sql: string): SqliteStatement;
 }
 
@@ -9,6 +11,12 @@ export interface SqliteStatement {
   all(...parameters: never[]): unknown[];
   run(...parameters: never[]): { changes: number | bigint };
 }
+
+/** Milliseconds that a statement waits while another connection writes; within the 1.5 s that a request has for its session. */
+const BUSY_TIMEOUT_MS = 1000;
+
+/** Python's last: a year of five digits would be compared as earlier than every other. */
+const LAST_INSTANT = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 /** Django's dialect of SQLite: instants are text in UTC, compared as text, with six digits or no fraction. */
 export const sqlite: SqlDialect = {
@@ -18,14 +26,22 @@ export const sqlite: SqlDialect = {
   ],
   placeholder: () => "?",
   instant(date) {
-    const text = date.toISOString().replace("T", " ");
+    const text = new Date(Math.min(date.getTime(), LAST_INSTANT)).toISOString().replace("T", " ");
     return text.endsWith(".000Z") ? text.slice(0, -5) : `${text.slice(0, -1)}000`;
   },
   isMissingTable: (error) => error instanceof Error && error.message.includes("no such table: django_session"),
 };
 
+/** Whether another connection, of any process, is writing: the same statement can succeed a moment later. */
+export function isBusy(error: unknown): boolean {
+  return error instanceof Error && error.message.includes("database is locked");
+}
+
 /**
  * A client for `sqlStore` from an open database. Statements are prepared once, and kept.
+ *
+ * Waits by itself while another connection writes. SQLite's own waiting, `PRAGMA busy_timeout`, comes first if it is
+ * set; set it to 0, for with these synchronous drivers it holds up the whole process.
  *
  * @example sqlStore(sqliteClient(new Database("db.sqlite3")), sqlite)
  */
@@ -39,12 +55,44 @@ export function sqliteClient(database: SqliteDatabase): SqlClient {
     }
     return statement;
   }
+  /**
+   * The lock is taken by `exec`, which leaves nothing behind when it is refused. Left to the statement itself, libsql
+   * keeps one that was refused unfinished, and then no later commit of the connection reaches the file: writes are
+   * acknowledged, seen by this process alone, and lost with it.
+   */
+  function write(statement: SqliteStatement, parameters: readonly unknown[]): number {
+    database.exec("BEGIN IMMEDIATE");
+    try {
+      const { changes } = statement.run(...(parameters as never[]));
+      database.exec("COMMIT");
+      return Number(changes);
+    } catch (error) {
+      rollback();
+      throw error;
+    }
+  }
+  function rollback(): void {
+    try {
+      database.exec("ROLLBACK");
+    } catch {
+      // After some faults SQLite has done so itself.
+    }
+  }
   return {
-    async all(sql, parameters) {
-      return prepared(sql).all(...(parameters as never[])) as Record<string, unknown>[];
-    },
-    async run(sql, parameters) {
-      return Number(prepared(sql).run(...(parameters as never[])).changes);
-    },
+    all: (sql, parameters) =>
+      whenFree(() => prepared(sql).all(...(parameters as never[])) as Record<string, unknown>[]),
+    run: (sql, parameters) => whenFree(() => write(prepared(sql), parameters)),
   };
+}
+
+async function whenFree<T>(execute: () => T): Promise<T> {
+  for (const deadline = performance.now() + BUSY_TIMEOUT_MS; ; ) {
+    try {
+      return execute();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > deadline) throw error;
+    }
+    // Jitter, so that several that wait do not meet again in step.
+    await sleep(Math.random() * 20);
+  }
 }

@@ -22,7 +22,8 @@ export function sqlStore(sqlClient: SqlClient, dialect: SqlDialect, options: Sql
   // One text a statement, so that drivers prepare each once.
   const sql = {
     load: `SELECT session_data FROM django_session WHERE session_key = ${p(1)} AND expire_date > ${p(2)}`,
-    create: `INSERT INTO django_session (session_key, session_data, expire_date) VALUES (${p(1)}, ${p(2)}, ${p(3)}) ON CONFLICT DO NOTHING`,
+    // An expired row does not exist for a reader, so it must not keep its key taken.
+    create: `INSERT INTO django_session (session_key, session_data, expire_date) VALUES (${p(1)}, ${p(2)}, ${p(3)}) ON CONFLICT (session_key) DO UPDATE SET session_data = excluded.session_data, expire_date = excluded.expire_date WHERE django_session.expire_date <= ${p(4)}`,
     update: `UPDATE django_session SET session_data = ${p(1)}, expire_date = ${p(2)} WHERE session_key = ${p(3)} AND expire_date > ${p(4)}`,
     updateExpected: `UPDATE django_session SET session_data = ${p(1)}, expire_date = ${p(2)} WHERE session_key = ${p(3)} AND expire_date > ${p(4)} AND session_data = ${p(5)}`,
     delete: `DELETE FROM django_session WHERE session_key = ${p(1)} AND expire_date > ${p(2)}`,
@@ -39,10 +40,10 @@ export function sqlStore(sqlClient: SqlClient, dialect: SqlDialect, options: Sql
       return { payload: typeof row.session_data === "string" ? row.session_data : "" };
     },
     async create(key, { payload, expiresAt }) {
-      return (await client.run(sql.create, [key, text(payload), instant(expiresAt)])) > 0;
+      return (await client.run(sql.create, [key, storable(payload), instant(expiresAt), instant(now())])) > 0;
     },
     async update(key, { payload, expiresAt }, expected) {
-      const parameters = [text(payload), instant(expiresAt), key, instant(now())];
+      const parameters = [storable(payload), instant(expiresAt), key, instant(now())];
       return expected === undefined
         ? (await client.run(sql.update, parameters)) > 0
         : (await client.run(sql.updateExpected, [...parameters, text(expected)])) > 0;
@@ -54,13 +55,16 @@ export function sqlStore(sqlClient: SqlClient, dialect: SqlDialect, options: Sql
         : (await client.run(sql.deleteExpected, [...parameters, text(expected)])) > 0;
     },
     async deleteExpired({ batchSize = 1000, onProgress, signal }: DeleteExpiredOptions = {}) {
+      if (!Number.isInteger(batchSize) || batchSize < 1) {
+        throw new SessionError("ERR_CONFIG", "deleteExpired: batchSize must be a positive integer.");
+      }
       const limit = instant(now());
       const total = onProgress ? Number((await client.all(sql.countExpired, [limit]))[0]?.total ?? 0) : 0;
       let deleted = 0;
       while (!signal?.aborted) {
         const batch = await client.run(sql.deleteExpired, [limit, limit, batchSize]);
         deleted += batch;
-        onProgress?.({ deleted, total: Math.max(total, deleted) });
+        if (batch > 0) onProgress?.({ deleted, total: Math.max(total, deleted) });
         if (batch < batchSize) break;
         // Other requests' turn: a synchronous driver would keep the whole process busy until the end.
         await setImmediate();
@@ -82,6 +86,13 @@ function hinting(client: SqlClient, { isMissingTable }: SqlDialect): SqlClient {
     all: (sql, parameters) => client.all(sql, parameters).catch(explain),
     run: (sql, parameters) => client.run(sql, parameters).catch(explain),
   };
+}
+
+/** libsql and Node 22 cut a text off at NUL when they read it, and PostgreSQL takes none: better refused than cut. */
+function storable(payload: Payload): string {
+  const value = text(payload);
+  if (!value.includes("\0")) return value;
+  throw new SessionError("ERR_SESSION_VALUE", "Django's session table keeps text without NUL characters.");
 }
 
 function text(payload: Payload): string {

@@ -1,0 +1,16 @@
+export {
+  type AdapterAnswer,
+  type AdapterHandler,
+  type AdapterHandlers,
+  type AdapterServer,
+  adapterSuite,
+  type ServeAdapter,
+} from "./adapter-suite.ts";
+export { type CodecSuiteOptions, codecSuite } from "./codec-suite.ts";
+export {
+  type ClosableStore,
+  type StoreMaker,
+  type StoreSuiteOptions,
+  storeSuite,
+  type TestFunction,
+} from "./store-suite.ts";
