@@ -105,9 +105,12 @@ const parts: [string, number][] = [
   ["memory store: load", await cpu(() => store.load(keys[0]!))],
 ];
 
-console.log(`Node ${process.version}, ${REQUESTS} requests a row, a session of ${json.length} bytes of JSON, memory store\n`);
+console.log(
+  `Node ${process.version}, ${REQUESTS} requests a row, a session of ${json.length} bytes of JSON, memory store\n`,
+);
 console.log("what sessions add to a request   µs CPU    aim");
-for (const [name, cost, aim] of rows) console.log(`${name.padEnd(30)} ${cost.toFixed(2).padStart(8)}   ${aim.padStart(4)}`);
+for (const [name, cost, aim] of rows)
+  console.log(`${name.padEnd(30)} ${cost.toFixed(2).padStart(8)}   ${aim.padStart(4)}`);
 console.log("\nwhere the time goes              µs CPU");
 for (const [name, cost] of parts) console.log(`${name.padEnd(30)} ${cost.toFixed(2).padStart(8)}`);
 console.log(`\nthe bare handler                 ${base.toFixed(2).padStart(6)}`);

@@ -9,8 +9,8 @@ import { sqlStore } from "./stores/sql/store.ts";
 
 /** A store with a connection of its own. */
 export interface ConnectedStore extends SessionStore {
-  /** Creates what the store needs, if it is not there: Django's table. Safe to repeat. */
-  migrate(): Promise<void>;
+  /** Creates what the store needs, Django's table; `false` if all was there. Safe to repeat. */
+  migrate(): Promise<boolean>;
   /** Lets the connection go. */
   close(): Promise<void>;
 }
@@ -34,7 +34,7 @@ const OPENING_TIMEOUT_MS = 5000;
 export async function connect(url: string): Promise<ConnectedStore> {
   const [, scheme, rest = ""] = /^([a-z0-9+]+):(.*)$/s.exec(url) ?? [];
   if (scheme === "sqlite") return sqliteFile(openSqlite(rest.replace(/^\/\//, "")));
-  if (scheme === "memory") return { ...memoryStore(), migrate: async () => {}, close: async () => {} };
+  if (scheme === "memory") return { ...memoryStore(), migrate: async () => false, close: async () => {} };
   throw new SessionError(
     "ERR_CONFIG",
     `${scheme ? `There is no store for ${scheme}:` : "A store's URL begins with its scheme"}; use sqlite:path or memory:`,
@@ -56,16 +56,19 @@ function sqliteFile(database: OpenDatabase): ConnectedStore {
   };
 }
 
-function createTable(database: OpenDatabase): void {
+function createTable(database: OpenDatabase): boolean {
   try {
+    const find = "SELECT 1 FROM sqlite_master WHERE name = 'django_session'";
+    const isThere = whenFree(() => database.prepare(find).all()).length > 0;
     for (const statement of sqlite.schema) whenFree(() => database.exec(statement));
+    return !isThere;
   } catch (cause) {
     const message = `The table django_session cannot be created: ${(cause as Error).message}`;
     throw new SessionError("ERR_SESSION_UNAVAILABLE", message, { cause });
   }
 }
 
-type OpenDatabase = SqliteDatabase & { close(): void };
+type OpenDatabase = Required<SqliteDatabase> & { close(): void };
 type DatabaseClass = new (path: string) => OpenDatabase;
 
 function openSqlite(path: string): OpenDatabase {
@@ -92,11 +95,10 @@ function openSqlite(path: string): OpenDatabase {
  * Tries until no other process is in the way. Not left to `PRAGMA busy_timeout`, which does not count for the change
  * to WAL. Blocks, which is right only while a process starts.
  */
-function whenFree(execute: () => unknown): void {
+function whenFree<T>(execute: () => T): T {
   for (const deadline = performance.now() + OPENING_TIMEOUT_MS; ; ) {
     try {
-      execute();
-      return;
+      return execute();
     } catch (error) {
       if (!isBusy(error) || performance.now() > deadline) throw error;
     }

@@ -13,7 +13,9 @@ const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((fi
 /** Every module that a file imports: paths below src for our own, names for others. */
 function imports(file: string): string[] {
   const source = readFileSync(join(SRC, file), "utf8");
-  const found = [...source.matchAll(/^(?:import|export)\b[^;]*?\bfrom "([^"]+)"|\bimport\("([^"]+)"\)|^import "([^"]+)"/gm)];
+  const found = [
+    ...source.matchAll(/^(?:import|export)\b[^;]*?\bfrom "([^"]+)"|\bimport\("([^"]+)"\)|^import "([^"]+)"/gm),
+  ];
   return found
     .map((match) => (match[1] ?? match[2] ?? match[3])!)
     .map((name) => (name.startsWith(".") ? relative(SRC, resolve(SRC, dirname(file), name)) : name));
@@ -68,12 +70,16 @@ describe("the floors of the house", () => {
 
   test("there are no classes but Session, its request and errors, and none inherits but errors", () => {
     const classes = files.flatMap((file) => [
-      ...readFileSync(join(SRC, file), "utf8").matchAll(/^(?:export )?(?:abstract )?class (\w+)(?:<.*>)?(?: extends (\w+))?/gm),
+      ...readFileSync(join(SRC, file), "utf8").matchAll(
+        /^(?:export )?(?:abstract )?class (\w+)(?:<.*>)?(?: extends (\w+))?/gm,
+      ),
     ]);
-    assert.deepEqual(
-      classes.map(([, name, parent]) => (parent ? `${name} extends ${parent}` : name)).sort(),
-      ["Parser", "RequestSession", "Session", "SessionError extends Error"],
-    );
+    assert.deepEqual(classes.map(([, name, parent]) => (parent ? `${name} extends ${parent}` : name)).sort(), [
+      "Parser",
+      "RequestSession",
+      "Session",
+      "SessionError extends Error",
+    ]);
   });
 
   test("the package has no runtime dependencies and no install scripts", () => {

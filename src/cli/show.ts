@@ -1,14 +1,12 @@
-import type { LoadedRecord, SessionData } from "../core/contracts.ts";
-import { expiryDate } from "../core/expiry.ts";
+import type { LoadedRecord } from "../core/contracts.ts";
 import { fingerprint, isSessionKey } from "../core/key.ts";
-import { DEFAULT_SETTINGS } from "../core/settings.ts";
 import { type Command, command } from "./command.ts";
 import { EXIT, fault } from "./faults.ts";
 import { secretArgument } from "./input.ts";
 import { count, indent, instant, print, printFields, printJson } from "./output.ts";
 import { readPayload } from "./payload.ts";
 import { SECRET_KEY_NOTE, SECRET_KEY_OPTIONS, secretKeys, signedByKey, signerName } from "./secret-keys.ts";
-import { SETTINGS_OPTION, type Source, STORE_OPTION, source, withExistingStore } from "./source.ts";
+import { SETTINGS_OPTION, STORE_OPTION, source, withExistingStore } from "./source.ts";
 
 export const show: Command = command({
   name: "show",
@@ -23,7 +21,7 @@ export const show: Command = command({
   notes: [
     "Who has the key has the session: prefer - over an argument, which every user of the machine can read in the process list. It is never printed; its fingerprint is.",
     SECRET_KEY_NOTE,
-    "JSON: fingerprint, storedBytes, signedAt, signedBy, expiresAt, expiresAtIs (stored, or computed from the last save where the store does not tell), and data as Python writes it.",
+    "JSON: fingerprint, storedBytes, signedAt, signedBy, expiresAt (null where the store does not tell), and data as Python writes it.",
   ],
   example: "sojourn show - --settings settings.json < key.txt",
   async run(argument, options) {
@@ -39,10 +37,10 @@ export const show: Command = command({
     if (!reading.verified) throw fault(`the payload of session ${name} ${reading.reason}`);
 
     const { json, signedAt, signedBy } = reading;
-    const expiry = findExpiry(record, reading.data, signedAt, from);
     const storedBytes = record.payload.length;
+    const expiresAt = record.expiresAt ?? null;
     if (options.json) {
-      printJson({ fingerprint: name, storedBytes, signedAt, signedBy: signedByKey(signedBy), ...expiry }, json);
+      printJson({ fingerprint: name, storedBytes, signedAt, signedBy: signedByKey(signedBy), expiresAt }, json);
       return EXIT.done;
     }
     const now = new Date();
@@ -50,9 +48,7 @@ export const show: Command = command({
       session: name,
       stored: count(storedBytes, "byte"),
       signed: `${signedAt ? instant(signedAt, now) : "at no time that it tells"}, by ${signerName(signedBy, keys)}`,
-      expires: expiry.expiresAt
-        ? `${instant(expiry.expiresAt, now)}${expiry.expiresAtIs === "computed" ? ", computed from the last save" : ""}`
-        : "at no time that can be read from it",
+      expires: expiresAt ? instant(expiresAt, now) : "when the store says so; it does not tell",
     });
     print(`\n${indent(json)}`);
     return EXIT.done;
@@ -62,22 +58,4 @@ export const show: Command = command({
 function text({ payload }: LoadedRecord, name: string): string {
   if (typeof payload === "string") return payload;
   throw fault(`session ${name} is stored as bytes, in another format than Django's signed text`);
-}
-
-/** What the store says; else what a save at the time of signing must have stored, to the second. */
-function findExpiry(
-  { expiresAt }: LoadedRecord,
-  data: SessionData,
-  signedAt: Date | null,
-  { settings }: Source,
-): { expiresAt: Date | null; expiresAtIs: "stored" | "computed" | null } {
-  if (expiresAt) return { expiresAt, expiresAtIs: "stored" };
-  try {
-    if (signedAt) {
-      return { expiresAt: expiryDate(data, signedAt, settings?.settings ?? DEFAULT_SETTINGS), expiresAtIs: "computed" };
-    }
-  } catch {
-    // The data hold an expiry that is none.
-  }
-  return { expiresAt: null, expiresAtIs: null };
 }

@@ -17,7 +17,7 @@ export interface SessionRecord {
 export interface LoadedRecord {
   readonly payload: Payload;
   /** Only where it costs no second trip. */
-  readonly expiresAt?: Date;
+  readonly expiresAt?: Date | undefined;
 }
 
 export interface DeleteExpiredProgress {

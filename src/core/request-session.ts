@@ -73,7 +73,7 @@ export class RequestSession<Data extends object = Record<string, unknown>> {
       // The handler has seen this error, and answered in spite of it. Of the cookie we know nothing.
       return VARY;
     }
-    if (this.#mustSave(session, status)) await session.save();
+    if (this.#mustSave(session, status)) await session.saveAndClose();
     return this.#headers(session, status);
   }
 

@@ -275,6 +275,13 @@ export class Session<Data extends object = Record<string, unknown>> {
     this.#closed = true;
   }
 
+  /** @internal The save with the response: what is changed while it runs would come too late, and throws. */
+  saveAndClose(): Promise<void> {
+    const saved = this.save();
+    this.close();
+    return saved;
+  }
+
   /** @internal See `Sessions.transact`. */
   transact<T>(body: (session: this) => T | Promise<T>): Promise<T> {
     return this.#exclusively(async () => {

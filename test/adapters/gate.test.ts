@@ -114,6 +114,7 @@ suite("while the commit runs", () => {
       const done = signal();
       const check = (response: ServerResponse) => {
         gateResponse(response as unknown as NodeResponse, async () => READ);
+        response.setHeader("X-A", "0");
         const looks = () => [response.headersSent, !!(response as unknown as { _header: unknown })._header];
         assert.deepEqual(looks(), [false, false]);
         response.write("begun");

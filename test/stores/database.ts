@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import type { SqliteDatabase } from "../../src/stores/sql/sqlite.ts";
 
-export type Database = SqliteDatabase & { close(): void };
+export type Database = Required<SqliteDatabase> & { close(): void };
 type DatabaseClass = new (path: string) => Database;
 
 const require = createRequire(import.meta.url);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { afterEach, describe, test } from "node:test";
 import { type ConnectedStore, connect } from "../../src/connect.ts";
 import type { SessionStore } from "../../src/core/contracts.ts";
 import { createSessions } from "../../src/core/sessions.ts";
@@ -7,7 +7,7 @@ import { djangoCodec } from "../../src/django/codec.ts";
 import { storeEngine } from "../../src/engines/store-engine.ts";
 import { sqlite, sqliteClient } from "../../src/stores/sql/sqlite.ts";
 import { sqlStore } from "../../src/stores/sql/store.ts";
-import { start } from "./children/process.ts";
+import { endChildren, start } from "./children/process.ts";
 import { Database } from "./database.ts";
 import { newFile } from "./files.ts";
 
@@ -21,6 +21,8 @@ async function migrated(path: string): Promise<ConnectedStore> {
   await store.migrate();
   return store;
 }
+
+afterEach(endChildren);
 
 async function loadedBy(database: Database): Promise<unknown> {
   return (await sqlStore(sqliteClient(database), sqlite).load(key))?.payload;
@@ -59,7 +61,9 @@ describe("several processes on one SQLite file", () => {
     await store.close();
   });
 
-  test("wait for one another's writes, and serve what needs none meanwhile", async () => {
+  test("wait for one another's writes, and serve what needs none meanwhile", async (t) => {
+    // Time stands still, so that it does not matter how long the other process takes.
+    t.mock.method(performance, "now", () => 0);
     const path = newFile();
     const store = await migrated(path);
     const holder = start("hold-lock", path);

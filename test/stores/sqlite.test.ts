@@ -126,7 +126,9 @@ describe("the rows of a SQLite store", () => {
     test(`that Django wrote with ${expiry} are there until ${lastInstant}`, async () => {
       database.exec(`INSERT INTO django_session VALUES ('djangos0', 'a', '${expiry}')`);
       time = new Date(lastInstant);
-      assert.equal((await store.load("djangos0"))?.payload, "a");
+      const loaded = await store.load("djangos0");
+      assert.equal(loaded?.payload, "a");
+      assert.deepEqual(loaded?.expiresAt, new Date(`${expiry.replace(" ", "T").slice(0, 23)}Z`));
       assert.equal(await store.deleteExpired(), 0);
       time = new Date(time.getTime() + 1);
       assert.equal(await store.load("djangos0"), null);
@@ -197,3 +199,15 @@ function row(value: unknown): object {
   const { session_key, session_data, expire_date } = value as Record<string, unknown>;
   return { session_key, session_data, expire_date };
 }
+
+test("a database that has prepare and nothing else will do", async () => {
+  const database = new Database(":memory:");
+  for (const statement of sqlite.schema) database.exec(statement);
+  const store = sqlStore(sqliteClient({ prepare: (sql) => database.prepare(sql) }), sqlite);
+  const expiresAt = new Date(Date.now() + 60_000);
+  assert.equal(await store.create("abcdefgh", { payload: "one", expiresAt }), true);
+  assert.equal(await store.update("abcdefgh", { payload: "two", expiresAt }, "one"), true);
+  const { payload, expiresAt: stored } = (await store.load("abcdefgh"))!;
+  assert.deepEqual([payload, stored], ["two", expiresAt]);
+  database.close();
+});

@@ -6,6 +6,8 @@ export interface SqlDialect {
   readonly placeholder: (n: number) => string;
   /** An instant as `expire_date` keeps it, comparable by the database. */
   readonly instant: (date: Date) => unknown;
+  /** What the driver gives for such an instant; `undefined` if it is none. */
+  readonly readInstant: (value: unknown) => Date | undefined;
   /** Whether the driver's error says that there is no table `django_session`. */
   readonly isMissingTable: (error: unknown) => boolean;
 }

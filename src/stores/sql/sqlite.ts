@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { fromIsoFormat } from "../../core/expiry.ts";
 import type { SqlClient, SqlDialect } from "./dialect.ts";
 
 /** Described rather than imported: node:sqlite, better-sqlite3, libsql and bun:sqlite all have this shape. */
 export interface SqliteDatabase {
-  exec(sql: string): unknown;
   prepare(sql: string): SqliteStatement;
+  exec?(sql: string): unknown;
 }
 
 export interface SqliteStatement {
@@ -29,6 +30,7 @@ export const sqlite: SqlDialect = {
     const text = new Date(Math.min(date.getTime(), LAST_INSTANT)).toISOString().replace("T", " ");
     return text.endsWith(".000Z") ? text.slice(0, -5) : `${text.slice(0, -1)}000`;
   },
+  readInstant: (value) => fromIsoFormat(String(value)) ?? undefined,
   isMissingTable: (error) => error instanceof Error && error.message.includes("no such table: django_session"),
 };
 
@@ -55,16 +57,20 @@ export function sqliteClient(database: SqliteDatabase): SqlClient {
     }
     return statement;
   }
+  function execute(sql: string): void {
+    if (database.exec) database.exec(sql);
+    else database.prepare(sql).run();
+  }
   /**
    * The lock is taken by `exec`, which leaves nothing behind when it is refused. Left to the statement itself, libsql
    * keeps one that was refused unfinished, and then no later commit of the connection reaches the file: writes are
    * acknowledged, seen by this process alone, and lost with it.
    */
   function write(statement: SqliteStatement, parameters: readonly unknown[]): number {
-    database.exec("BEGIN IMMEDIATE");
+    execute("BEGIN IMMEDIATE");
     try {
       const { changes } = statement.run(...(parameters as never[]));
-      database.exec("COMMIT");
+      execute("COMMIT");
       return Number(changes);
     } catch (error) {
       rollback();
@@ -73,7 +79,7 @@ export function sqliteClient(database: SqliteDatabase): SqlClient {
   }
   function rollback(): void {
     try {
-      database.exec("ROLLBACK");
+      execute("ROLLBACK");
     } catch {
       // After some faults SQLite has done so itself.
     }

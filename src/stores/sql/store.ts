@@ -21,7 +21,7 @@ export function sqlStore(sqlClient: SqlClient, dialect: SqlDialect, options: Sql
   const instant = dialect.instant;
   // One text a statement, so that drivers prepare each once.
   const sql = {
-    load: `SELECT session_data FROM django_session WHERE session_key = ${p(1)} AND expire_date > ${p(2)}`,
+    load: `SELECT session_data, expire_date FROM django_session WHERE session_key = ${p(1)} AND expire_date > ${p(2)}`,
     // An expired row does not exist for a reader, so it must not keep its key taken.
     create: `INSERT INTO django_session (session_key, session_data, expire_date) VALUES (${p(1)}, ${p(2)}, ${p(3)}) ON CONFLICT (session_key) DO UPDATE SET session_data = excluded.session_data, expire_date = excluded.expire_date WHERE django_session.expire_date <= ${p(4)}`,
     update: `UPDATE django_session SET session_data = ${p(1)}, expire_date = ${p(2)} WHERE session_key = ${p(3)} AND expire_date > ${p(4)}`,
@@ -37,7 +37,14 @@ export function sqlStore(sqlClient: SqlClient, dialect: SqlDialect, options: Sql
     async load(key) {
       const [row] = await client.all(sql.load, [key, instant(now())]);
       if (!row) return null;
-      return { payload: typeof row.session_data === "string" ? row.session_data : "" };
+      const { session_data, expire_date } = row;
+      return {
+        payload: typeof session_data === "string" ? session_data : "",
+        // Read when it is asked for: most requests do not.
+        get expiresAt() {
+          return dialect.readInstant(expire_date);
+        },
+      };
     },
     async create(key, { payload, expiresAt }) {
       return (await client.run(sql.create, [key, storable(payload), instant(expiresAt), instant(now())])) > 0;

@@ -2,6 +2,13 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
+const running = new Set<ChildProcess>();
+
+/** For `afterEach`: a test that failed must not wait for its children. */
+export function endChildren(): void {
+  for (const child of running) child.kill();
+}
+
 /** A child process that runs a module of this directory, as tests see it. */
 export interface Child {
   /** Tells a child that waits for `told()` to go on. */
@@ -17,6 +24,8 @@ export function start(module: string, ...parameters: string[]): Child {
   const child: ChildProcess = spawn(process.execPath, [path, ...parameters], {
     stdio: ["pipe", "pipe", "pipe", "ipc"],
   });
+  running.add(child);
+  child.on("close", () => running.delete(child));
   let [output, errors] = ["", ""];
   child.stdout!.on("data", (text) => (output += text));
   child.stderr!.on("data", (text) => (errors += text));

@@ -9,7 +9,7 @@ import { storeSuite } from "../../../src/testing/index.ts";
 
 /* Runs the store suite on one driver, in whatever runtime this is; prints the cases and those that failed as JSON. */
 
-type DatabaseClass = new (path: string) => SqliteDatabase & { close(): void };
+type DatabaseClass = new (path: string) => Required<SqliteDatabase> & { close(): void };
 
 const [driver, from] = process.argv.slice(2) as [string, string];
 const require = createRequire(from);
