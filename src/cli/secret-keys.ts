@@ -1,5 +1,4 @@
-import { SessionError } from "../core/errors.ts";
-import { djangoCodec } from "../django/codec.ts";
+import { assertSecretKey } from "../django/codec.ts";
 import type { Values } from "./command.ts";
 import { fault } from "./faults.ts";
 import { parseSecretJson, readText } from "./input.ts";
@@ -32,15 +31,7 @@ export function findSecretKeys(
   const secretKey = findSecretKey(options["secret-key-file"], settings);
   if (secretKey === null) return [];
   const keys = [secretKey, ...findFallbacks(settings)];
-  try {
-    // The codec knows which keys are too weak.
-    djangoCodec({ secretKey: secretKey.key, secretKeyFallbacks: keys.slice(1).map(({ key }) => key) });
-  } catch (error) {
-    if (!(error instanceof SessionError)) throw error;
-    const [named, index] = /^secretKey(?:Fallbacks\[(\d+)\])?/.exec(error.message) ?? [""];
-    const { name } = keys[index === undefined ? 0 : Number(index) + 1]!;
-    throw fault(`${name}${error.message.slice(named.length)}`);
-  }
+  for (const { key, name } of keys) assertSecretKey(key, name);
   return keys;
 }
 

@@ -45,15 +45,16 @@ describe("the table of a SQLite store", () => {
     return rows.map((row) => (row as { sql: string }).sql);
   }
 
-  async function migrated(path: string): Promise<void> {
+  async function migrated(path: string): Promise<boolean> {
     const store = await connect(`sqlite:${path}`);
-    await store.migrate();
+    const isNew = await store.migrate();
     await store.close();
+    return isNew;
   }
 
   test("is Django's to the letter", async () => {
     const path = newFile();
-    await migrated(path);
+    assert.equal(await migrated(path), true);
     assert.deepEqual(schemaOf(path), DJANGOS_SCHEMA);
   });
 
@@ -62,7 +63,7 @@ describe("the table of a SQLite store", () => {
     await migrated(path);
     const store = await connect(`sqlite:${path}`);
     await store.create("key00000", { payload: "a", expiresAt: new Date(Date.now() + 60_000) });
-    await store.migrate();
+    assert.equal(await store.migrate(), false);
     assert.equal((await store.load("key00000"))?.payload, "a");
     await store.close();
     assert.deepEqual(schemaOf(path), DJANGOS_SCHEMA);
@@ -73,7 +74,7 @@ describe("the table of a SQLite store", () => {
     const database = djangosDatabase(path);
     database.exec("INSERT INTO django_session VALUES ('key00000', 'a', '9000-01-01 00:00:00')");
     database.close();
-    await migrated(path);
+    assert.equal(await migrated(path), false);
     assert.deepEqual(schemaOf(path), DJANGOS_SCHEMA);
     const store = await connect(`sqlite:${path}`);
     assert.equal((await store.load("key00000"))?.payload, "a");
