@@ -61,7 +61,8 @@ export class RequestSession<Data extends object = Record<string, unknown>> {
       this.#committed = true;
       return this.#isJunk() ? this.#deletion() : UNTOUCHED;
     }
-    if (this.#session && !this.#mustSave(this.#session, status)) return this.#headers(this.#session, status);
+    const session = this.#session;
+    if (session && !session.busy && !this.#mustSave(session, status)) return this.#headers(session, status);
     return this.#commit(status);
   }
 
@@ -73,7 +74,7 @@ export class RequestSession<Data extends object = Record<string, unknown>> {
       // The handler has seen this error, and answered in spite of it. Of the cookie we know nothing.
       return VARY;
     }
-    if (this.#mustSave(session, status)) await session.saveAndClose();
+    await session.finish(() => this.#mustSave(session, status));
     return this.#headers(session, status);
   }
 

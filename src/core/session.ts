@@ -40,6 +40,9 @@ export class Session<Data extends object = Record<string, unknown>> {
   #transaction = false;
   /** The end of the queue of operations on the store: they run one after another. */
   #tail: Promise<unknown> = Promise.resolve();
+  #running = 0;
+  /** The error of an operation that ended badly since the response began: one that the handler did not await. */
+  #failure: unknown;
 
   /** @internal Sessions come from `sessions.get()`. */
   constructor(
@@ -275,11 +278,23 @@ export class Session<Data extends object = Record<string, unknown>> {
     this.#closed = true;
   }
 
-  /** @internal The save with the response: what is changed while it runs would come too late, and throws. */
-  saveAndClose(): Promise<void> {
-    const saved = this.save();
-    this.close();
-    return saved;
+  /** @internal Whether an operation on the store is under way, one that the handler did not await for example. */
+  get busy(): boolean {
+    return this.#running > 0;
+  }
+
+  /**
+   * @internal The last operation, with the response, after those that the handler did not await, whose failure is the
+   * response's. Closed from its beginning: what is changed while the store works would come too late, and throws.
+   */
+  finish(mustSave: () => boolean): Promise<void> {
+    this.#failure = undefined;
+    return this.#exclusively(async () => {
+      if (this.#failure) throw this.#failure;
+      const save = mustSave();
+      this.close();
+      if (save) await this.#save(this.#reconcile);
+    });
   }
 
   /** @internal See `Sessions.transact`. */
@@ -347,8 +362,13 @@ export class Session<Data extends object = Record<string, unknown>> {
       throw new SessionError("ERR_SESSION_CLOSED", "Inside transact, change the data only: transact itself saves it.");
     }
     this.#assertOpen();
-    const result = this.#tail.then(operation);
-    this.#tail = result.catch(() => {});
+    this.#running++;
+    const result = this.#tail.then(operation).finally(() => {
+      this.#running--;
+    });
+    this.#tail = result.catch((error) => {
+      this.#failure = error;
+    });
     return result;
   }
 

@@ -189,6 +189,36 @@ describe("the lifecycle of a request", () => {
     assert.equal(await store.load(key), null);
   });
 
+  for (const [name, act] of Object.entries({
+    "a flush": (session: any) => session.flush(),
+    "a flush after a change": (session: any) => session.set("a", 1).flush(),
+    "a flush after a save": (session: any) => {
+      session.set("a", 1).save();
+      session.flush();
+    },
+  })) {
+    test(`${name} that the handler did not await still logs out, before the response begins`, async () => {
+      const { store, open, cookie, key } = await applicationWithSession();
+      const request = open(cookie);
+      const session = await request.session();
+      session.get("uid");
+      act(session);
+      assert.match((await request.commit(200)).setCookie!, /^sessionid=""/);
+      assert.equal(await store.load(key), null);
+      assert.equal(store.calls.includes("create"), false);
+    });
+  }
+
+  test("a cycleKey that the handler did not await is finished before the response begins", async () => {
+    const { store, open, cookie, key } = await applicationWithSession();
+    const request = open(cookie);
+    const session = await request.session();
+    void session.cycleKey();
+    assert.match((await request.commit(200)).setCookie!, new RegExp(`^sessionid=${session.key};`));
+    assert.notEqual(session.key, key);
+    assert.equal(await store.load(key), null);
+  });
+
   test("changing a session after its response began is an error, not a silent loss", async () => {
     const { open, cookie } = await applicationWithSession();
     const request = open(cookie);
@@ -265,6 +295,18 @@ describe("when the store fails", () => {
     const session = await sessions.open(`sessionid=${UNKNOWN}`).session();
     await assert.rejects(session.flush(), { code: "ERR_SESSION_UNAVAILABLE" });
     assert.deepEqual([session.key, session.get("a")], [UNKNOWN, 1]);
+  });
+
+  test("a flush that the handler did not await fails the commit", async () => {
+    const { store, sessions } = failing("delete");
+    await store.create(UNKNOWN, {
+      payload: codec.encode({ a: 1 }, new Date()),
+      expiresAt: new Date(Date.now() + 1e6),
+    });
+    const request = sessions.open(`sessionid=${UNKNOWN}`);
+    const session = await request.session();
+    void session.flush();
+    await assert.rejects(async () => request.commit(200), { code: "ERR_SESSION_UNAVAILABLE" });
   });
 
   test("no error shows the session key", async () => {
