@@ -12,7 +12,7 @@ import { expressSessions } from "sojourn/express";
  */
 
 const REQUESTS = Number(process.env.REQUESTS ?? 100_000);
-const BATCH = 100;
+const BATCH = 10;
 const secretKey = "a secret key of a benchmark, long enough for the codec";
 const data = { uid: "123", name: "Ada Lovelace", cart: ["apple", "pear"], theme: "dark", seen: 1_700_000_000 };
 

@@ -189,10 +189,44 @@ export function sendError(response: NodeResponse, methods: Methods, failure: unk
 }
 
 /**
- * Makes the response look begun, as it would without the gate, so that nobody answers twice. Returns how to end that;
- * other middleware may have replaced the same properties before.
+ * Makes the response look begun, as it would without the gate, so that nobody answers twice. Returns how to end that.
  */
-function pretendSent({ response, held }: Gate): () => void {
+function pretendSent(gate: Gate): () => void {
+  const { response } = gate;
+  (response as Gated)[GATE] = gate;
+  Object.defineProperty(response, "writableEnded", WRITABLE_ENDED);
+  return pretendHeader(response) ?? pretendProperties(response);
+}
+
+type Gated = NodeResponse & { [GATE]: Gate };
+
+/** The gate that holds a response now, or held it last. */
+const GATE = Symbol("gate");
+
+/**
+ * One getter for all responses, which stays and afterwards says what Node says: a getter of its own for each, or deleting
+ * it, would cost ten times the rest of the gate.
+ */
+const WRITABLE_ENDED: PropertyDescriptor & ThisType<Gated> = {
+  get() {
+    const { state, held } = this[GATE];
+    if (state === "waiting") return held.some(([method]) => method === "end");
+    return Reflect.get(Object.getPrototypeOf(this), "writableEnded", this);
+  },
+  configurable: true,
+};
+
+/** In node:http `_header` is the head that was sent: all that asks for it, `compression` too, goes by this property. */
+function pretendHeader(response: NodeResponse & { _header?: string | null }): (() => void) | undefined {
+  if (response._header !== null) return undefined;
+  response._header = "held";
+  return () => {
+    response._header = null;
+  };
+}
+
+/** Elsewhere, as in HTTP/2; other middleware may have replaced the same properties before. */
+function pretendProperties(response: NodeResponse): () => void {
   const refuse = (verb: string): PropertyDescriptor => ({
     value: () => {
       throw headersSent(verb);
@@ -202,9 +236,6 @@ function pretendSent({ response, held }: Gate): () => void {
   });
   const pretended: PropertyDescriptorMap = {
     headersSent: { get: () => true, configurable: true },
-    // What older middleware looks at: `compression` before 1.8 asks for the head until it sees it.
-    _header: { get: () => true, configurable: true },
-    writableEnded: { get: () => held.some(([method]) => method === "end"), configurable: true },
     setHeader: refuse("set"),
     appendHeader: refuse("append"),
     removeHeader: refuse("remove"),

@@ -9,6 +9,8 @@ export interface CodecSuiteOptions {
   readonly signed?: boolean;
   /** Values that this format cannot carry, by name; functions and symbols are always among them. */
   readonly unstorable?: Readonly<Record<string, unknown>>;
+  /** Payloads from other writers of the format, with what JavaScript values cannot say, such as `1.0`. */
+  readonly foreign?: readonly Payload[];
 }
 
 const NOW = new Date("2026-11-20T12:00:00Z");
@@ -26,7 +28,7 @@ const MUTATIONS = 10_000;
  * codecSuite(test, myCodec({ key }));
  */
 export function codecSuite(test: TestFunction, codec: SessionCodec, options: CodecSuiteOptions = {}): void {
-  const { signed = true, unstorable = {} } = options;
+  const { signed = true, unstorable = {}, foreign = [] } = options;
   const rule = (name: string, body: () => void) => test(name, async () => body());
   const read = (payload: Payload): SessionData => {
     const decoded = codec.decode(payload);
@@ -72,6 +74,15 @@ export function codecSuite(test: TestFunction, codec: SessionCodec, options: Cod
       // A codec that encrypts never writes the same bytes twice: then what they say must be the same.
       if (isSamePayload(codec.encode(data, NOW), payload)) assert.ok(isSamePayload(again, payload));
       assert.deepEqual(codec.decode(again), first);
+    }
+  });
+
+  rule("what others wrote and was not changed says the same when it is encoded again", () => {
+    for (const payload of foreign) {
+      const first = codec.decode(payload);
+      assert.ok(first, "a foreign payload does not decode");
+      // Together with the origin, which is where such things are kept.
+      assert.deepEqual(codec.decode(codec.encode(first.data, NOW, first.origin)), first);
     }
   });
 
