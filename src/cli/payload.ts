@@ -78,7 +78,7 @@ function readUnstamped(text: string, keys: readonly SecretKey[]): Reading {
   if (!/^[0-9a-f]{40}:/.test(unfolded)) return unreadable(whyUnsigned(text, keys));
   const [signature, json] = [unfolded.slice(0, 40), unfolded.slice(41)];
   const good = keys.find(({ key }) =>
-    equalInConstantTime(saltedHmac(LEGACY_SALT, key, "sha1")(json).toString("hex"), signature),
+    equalInConstantTime(saltedHmac(LEGACY_SALT, key, "sha1")(json, "hex"), signature),
   );
   const contents = toContents(json, null);
   const verdict = good

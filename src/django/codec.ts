@@ -47,14 +47,13 @@ export function legacyDjangoCodec(options: DjangoCodecOptions): SessionCodec {
   return {
     encode(data, _now, origin) {
       const json = serialize(data, origin);
-      return Buffer.from(`${hmacs[0]!(json).toString("hex")}:${json}`).toString("base64");
+      return Buffer.from(`${hmacs[0]!(json, "hex")}:${json}`).toString("base64");
     },
     decode(payload) {
       if (typeof payload !== "string" || payload.length > MAX_BYTES * 1.5) return null;
       const text = Buffer.from(payload, "base64").toString("latin1");
       const [signature, json] = [text.slice(0, 40), text.slice(41)];
-      if (text[40] !== ":" || !hmacs.some((hmac) => equalInConstantTime(hmac(json).toString("hex"), signature)))
-        return null;
+      if (text[40] !== ":" || !hmacs.some((hmac) => equalInConstantTime(hmac(json, "hex"), signature))) return null;
       return decodeJson(json);
     },
     assertValue,

@@ -27,15 +27,15 @@ export function saltedHmac(
   salt: string,
   secretKey: string | Uint8Array,
   algorithm: HashAlgorithm,
-): (value: string | Uint8Array) => Buffer {
+): (value: string | Uint8Array, encoding: "hex" | "base64url") => string {
   const key = createSecretKey(createHash(algorithm).update(salt).update(secretKey).digest());
-  return (value) => createHmac(algorithm, key).update(value).digest();
+  return (value, encoding) => createHmac(algorithm, key).update(value).digest(encoding);
 }
 
 /** Django's `Signer`. Before Django 3.1 the algorithm was SHA-1. */
 export function signer(secretKey: string | Uint8Array, salt: string, algorithm: HashAlgorithm = "sha256"): Signer {
   const hmac = saltedHmac(`${salt}signer`, secretKey, algorithm);
-  const signature = (value: string) => hmac(value).toString("base64url");
+  const signature = (value: string) => hmac(value, "base64url");
   return {
     signature,
     verify: (value, given) => equalInConstantTime(signature(value), given),
