@@ -2,7 +2,7 @@ import { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { deflateSync } from "node:zlib";
-import { createSessions, memoryStore, storeEngine } from "sojourn";
+import { createSessions, memoryStore, type SessionCodec, storeEngine } from "sojourn";
 import { djangoCodec, parsePythonJson, stringifyPythonJson } from "sojourn/django";
 import { expressSessions } from "sojourn/express";
 
@@ -93,6 +93,35 @@ const rows: [string, number, string][] = [
   ["read", (await cpu(serve(read, cookies))) - baseAsync, "10"],
   ["write", (await cpu(serve(write, cookies))) - baseAsync, "25"],
 ];
+/** Requests without a server, and without Django's format: the life of a session alone. */
+const plainCodec: SessionCodec = {
+  encode: (plain) => JSON.stringify(plain),
+  decode: (text) => ({ data: JSON.parse(text as string) }),
+  assertValue() {},
+};
+const plain = createSessions<Record<string, unknown>>({ engine: storeEngine(memoryStore(), plainCodec) });
+const plainSession = await plain.open(undefined).session();
+plainSession.update(data);
+await plainSession.save();
+const plainRead = async () => {
+  const request = plain.open(`sessionid=${plainSession.key}`);
+  (await request.session()).get("uid");
+  await request.commit(200);
+};
+const plainWrite = async () => {
+  const request = plain.open(`sessionid=${plainSession.key}`);
+  (await request.session()).set("n", n++);
+  await request.commit(200);
+};
+/** One after another, so that no two of them change the one session at the same time. */
+async function oneByOne(body: () => Promise<void>): Promise<number> {
+  const start = process.cpuUsage();
+  for (let count = 0; count < REQUESTS; count++) await body();
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / REQUESTS;
+}
+await oneByOne(plainWrite);
+
 const payload = (await store.load(keys[0]!))!.payload;
 const json = stringifyPythonJson(data);
 const now = new Date();
@@ -102,6 +131,8 @@ const parts: [string, number][] = [
   ["codec: encode", await cpu(() => codec.encode(data, now))],
   ["  of which deflating", await cpu(() => deflateSync(json))],
   ["  of which writing JSON", await cpu(() => stringifyPythonJson(data))],
+  ["life of a session: read", await oneByOne(plainRead)],
+  ["life of a session: write", await oneByOne(plainWrite)],
   ["memory store: load", await cpu(() => store.load(keys[0]!))],
 ];
 

@@ -2,7 +2,7 @@ import { debuglog } from "node:util";
 import { SessionError } from "../core/errors.ts";
 
 /** The exit codes, the same for every command. */
-export const EXIT = { done: 0, fault: 1, misuse: 2, unverified: 3, brokenPipe: 141 } as const;
+export const EXIT = { done: 0, fault: 1, misuse: 2, brokenPipe: 141 } as const;
 
 /** What a person can put right: said in one line, without a stack. */
 export interface Fault extends Error {

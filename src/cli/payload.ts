@@ -42,11 +42,9 @@ export type Reading =
       readonly verified: false;
       /** Completes "The payload …"; holds nothing of the payload and no secret. */
       readonly reason: string;
-      /** What it says all the same, where that can be read. */
-      readonly contents: Contents | null;
     };
 
-/** Lets everything pass, so that what is not verified can be unfolded by the same code as what is. */
+/** Lets everything pass: what is unfolded has been verified before. */
 const ANYONE: Signer = { signature: () => "", verify: () => true };
 
 /** @param salt as `DjangoCodecOptions.salt` */
@@ -59,15 +57,9 @@ export function readPayload(
     return unreadable(`is too large: ${text.length} characters, where at most ${MAX_LENGTH} are read`);
   }
   if (!text.includes(":")) return readUnstamped(text, keys);
-  const contents = unfold(text);
   const signedBy = keys.findIndex(({ key }) => timestampUnsign(text, [signer(key, salt)]) !== null);
-  if (signedBy === -1) {
-    return {
-      verified: false,
-      reason: whyUnsigned(text, keys),
-      contents: typeof contents === "string" ? null : contents,
-    };
-  }
+  if (signedBy === -1) return unreadable(whyUnsigned(text, keys));
+  const contents = unfold(text);
   if (typeof contents === "string") return unreadable(`is signed, but ${contents}`);
   return { verified: true, signedBy, ...contents };
 }
@@ -82,16 +74,14 @@ function readUnstamped(text: string, keys: readonly SecretKey[]): Reading {
   );
   const contents = toContents(json, null);
   const verdict = good
-    ? `Its SHA-1 signature is good, by ${good.name}${typeof contents === "string" ? `, but it ${contents}` : ""}`
-    : `Its SHA-1 signature ${keys.length === 0 ? "was not checked: there is no secret key" : `is not by ${named(keys)}`}`;
-  return {
-    verified: false,
-    reason: `has the format of Django before 3.1, which Django 4 and later do not read either. ${verdict}`,
-    contents: typeof contents === "string" ? null : contents,
-  };
+    ? `is good, by ${good.name}${typeof contents === "string" ? `, but it ${contents}` : ""}`
+    : `is not by ${named(keys)}`;
+  return unreadable(
+    `has the format of Django before 3.1, which Django 4 and later do not read either. Its SHA-1 signature ${verdict}`,
+  );
 }
 
-/** The contents whoever signed them; or what is wrong with them, as the end of a sentence. */
+/** The contents of what was verified; or what is wrong with them, as the end of a sentence. */
 function unfold(text: string): Contents | string {
   const json = loads(text, [ANYONE]);
   const { value, signedAt } = timestampUnsign(text, [ANYONE]) ?? {};
@@ -131,7 +121,6 @@ function whyUnsigned(text: string, keys: readonly SecretKey[]): string {
   if (signature.length !== SIGNATURE_LENGTH) {
     return `is cut off or changed: its signature has ${signature.length} characters, where a session's has ${SIGNATURE_LENGTH}`;
   }
-  if (keys.length === 0) return "was not verified: there is no secret key";
   if (keys.some(({ key }) => timestampUnsign(text, [signer(key, COOKIE_SALT)]) !== null)) {
     return "is a cookie of Django's signed_cookies engine, not a stored session: it was signed for that purpose";
   }
@@ -143,5 +132,5 @@ function named(keys: readonly SecretKey[]): string {
 }
 
 function unreadable(reason: string): Reading {
-  return { verified: false, reason, contents: null };
+  return { verified: false, reason };
 }

@@ -20,31 +20,23 @@ export interface SecretKey {
 }
 
 /**
- * The secret key and its fallbacks, in Django's order; none if there is no secret key. Never from an argument.
+ * The secret key and its fallbacks, in Django's order. Never from an argument.
  *
  * What names one thing wins over what names many: the option, the variable, the settings file.
  */
-export function findSecretKeys(
-  options: Values<typeof SECRET_KEY_OPTIONS>,
-  settings: FileSettings | null,
-): readonly SecretKey[] {
-  const secretKey = findSecretKey(options["secret-key-file"], settings);
-  if (secretKey === null) return [];
-  const keys = [secretKey, ...findFallbacks(settings)];
-  for (const { key, name } of keys) assertSecretKey(key, name);
-  return keys;
-}
-
-/** As `findSecretKeys`, for commands that can do nothing without. */
 export function secretKeys(
   options: Values<typeof SECRET_KEY_OPTIONS>,
   settings: FileSettings | null,
 ): readonly SecretKey[] {
-  const keys = findSecretKeys(options, settings);
-  if (keys.length > 0) return keys;
-  throw fault(
-    "there is no secret key to verify with: set SOJOURN_SECRET_KEY, or use --secret-key-file or a settings file with SECRET_KEY",
-  );
+  const secretKey = findSecretKey(options["secret-key-file"], settings);
+  if (secretKey === null) {
+    throw fault(
+      "there is no secret key to verify with: set SOJOURN_SECRET_KEY, or use --secret-key-file or a settings file with SECRET_KEY",
+    );
+  }
+  const keys = [secretKey, ...findFallbacks(settings)];
+  for (const { key, name } of keys) assertSecretKey(key, name);
+  return keys;
 }
 
 function findSecretKey(file: string | undefined, settings: FileSettings | null): SecretKey | null {

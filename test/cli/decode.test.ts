@@ -33,7 +33,6 @@ describe("sojourn decode", () => {
     });
     assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
     assert.deepEqual(JSON.parse(stdout), {
-      verified: true,
       signedAt: "2023-11-14T22:13:20.000Z",
       signedBy: "secretKey",
       data: { uid: "123" },
@@ -193,47 +192,6 @@ describe("sojourn decode", () => {
         { code, stderr },
         { code: 1, stderr: "sojourn: standard input is too large to be the payload\n" },
       );
-    });
-  });
-
-  describe("--unverified", () => {
-    test("prints the data of what does not verify, with a warning on stderr, exit code 3", () => {
-      const input = payload('{"uid":"123"}', strangersKey, signedAt);
-      const { code, stdout, stderr } = sojourn(["decode", "-", "--unverified"], { env, input });
-      assert.equal(code, 3);
-      assert.match(stderr, /^sojourn: WARNING: what follows is not verified: the payload does not verify: .*\n$/);
-      assert.match(stdout, /^by +nobody that is known: not verified\n\n\{\n {2}"uid": "123"/m);
-      const json = JSON.parse(sojourn(["decode", "-", "--unverified", "--json"], { env, input }).stdout);
-      assert.deepEqual(json, {
-        verified: false,
-        signedAt: "2023-11-14T22:13:20.000Z",
-        signedBy: null,
-        data: { uid: "123" },
-      });
-    });
-
-    test("needs no secret key", () => {
-      const { code, stderr } = sojourn(["decode", "-", "--unverified"], { input: payload() });
-      assert.equal(code, 3);
-      assert.match(stderr, /there is no secret key\n$/);
-    });
-
-    test("prints what Django before 3.1 wrote", () => {
-      const input = legacyDjangoCodec({ secretKey }).encode({ uid: "123" }, signedAt) as string;
-      const { code, stdout } = sojourn(["decode", "-", "--unverified", "--json"], { env, input });
-      assert.deepEqual([code, JSON.parse(stdout).data], [3, { uid: "123" }]);
-    });
-
-    test("changes nothing for a payload that verifies", () => {
-      const input = payload();
-      assert.deepEqual(
-        sojourn(["decode", "-", "--unverified", "--json"], { env, input }),
-        sojourn(["decode", "-", "--json"], { env, input }),
-      );
-    });
-
-    test("still fails for what cannot be read at all", () => {
-      assert.equal(sojourn(["decode", "-", "--unverified"], { env, input: "hello" }).code, 1);
     });
   });
 

@@ -37,8 +37,10 @@ describe("reading a payload to explain it", () => {
       assert.equal(reading.verified, false);
       if (reading.verified) return;
       assert.match(reading.reason, /Django before 3\.1.* SHA-1 signature is good/);
-      const isDict = v.data_json.startsWith("{");
-      assert.equal(reading.contents?.json, isDict ? canonical(v.data_json) : undefined);
+      assert.equal(
+        /but it holds a (list|single value), not a dict$/.test(reading.reason),
+        !v.data_json.startsWith("{"),
+      );
     });
   }
 });
