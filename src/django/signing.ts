@@ -8,6 +8,12 @@ const BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /** Bounds what a signed text may unfold to: a deflated megabyte can hold a gigabyte. */
 export const MAX_BYTES: number = 4 * 1024 * 1024;
 
+/**
+ * Bytes from which compression is tried. Below, zlib takes more time than the rest of a save and of a load to win a few
+ * bytes; Django tries always, and reads either form.
+ */
+const MIN_COMPRESSED = 128;
+
 export type HashAlgorithm = "sha256" | "sha1";
 
 /** Signs with one secret key and salt. */
@@ -72,7 +78,10 @@ export function timestampUnsign(text: string, signers: readonly Signer[]): { val
 export function dumps(json: string, now: Date, signer: Signer, compress: boolean): string {
   const bytes = Buffer.from(json, "latin1");
   // Output buffers of the right size, instead of zlib's 16 KiB, spare small sessions a third of the time.
-  const deflated = compress ? deflateSync(bytes, { chunkSize: Math.max(64, bytes.length + 32) }) : bytes;
+  const deflated =
+    compress && bytes.length >= MIN_COMPRESSED
+      ? deflateSync(bytes, { chunkSize: Math.max(64, bytes.length + 32) })
+      : bytes;
   const body = deflated.length < bytes.length - 1 ? `.${deflated.toString("base64url")}` : bytes.toString("base64url");
   return timestampSign(body, now, signer);
 }
