@@ -297,6 +297,20 @@ describe("when the store fails", () => {
     assert.deepEqual([session.key, session.get("a")], [UNKNOWN, 1]);
   });
 
+  test("a save that failed, and that the handler survived, is tried again with the response", async () => {
+    const store = memoryStore();
+    let failures = 1;
+    const flaky: SessionStore = {
+      ...store,
+      create: async (key, record) => (failures-- > 0 ? Promise.reject(new Error("down")) : store.create(key, record)),
+    };
+    const request = createSessions<Record<string, any>>(storeEngine(flaky, codec)).open(undefined);
+    const session = await request.session();
+    await assert.rejects(session.set("a", 1).save(), { code: "ERR_SESSION_UNAVAILABLE" });
+    assert.notEqual((await request.commit(200)).setCookie, null);
+    assert.deepEqual({ ...codec.decode((await store.load(session.key!))!.payload)!.data }, { a: 1 });
+  });
+
   test("a flush that the handler did not await fails the commit", async () => {
     const { store, sessions } = failing("delete");
     await store.create(UNKNOWN, {
