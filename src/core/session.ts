@@ -289,7 +289,7 @@ export class Session<Data extends object = Record<string, unknown>> {
    */
   finish(mustSave: () => boolean): Promise<void> {
     this.#failure = undefined;
-    return this.#exclusively(async () => {
+    return this.#enqueue(async () => {
       if (this.#failure) throw this.#failure;
       const save = mustSave();
       this.close();
@@ -362,6 +362,10 @@ export class Session<Data extends object = Record<string, unknown>> {
       throw new SessionError("ERR_SESSION_CLOSED", "Inside transact, change the data only: transact itself saves it.");
     }
     this.#assertOpen();
+    return this.#enqueue(operation);
+  }
+
+  #enqueue<T>(operation: () => Promise<T>): Promise<T> {
     this.#running++;
     const result = this.#tail.then(operation).finally(() => {
       this.#running--;

@@ -40,6 +40,7 @@ export function djangoCodec(options: DjangoCodecOptions): SessionCodec {
 /**
  * What Django before 3.1 kept, and 3.1 and 3.2 with `DEFAULT_HASHING_ALGORITHM = "sha1"`: base64 of a SHA-1 HMAC and
  * JSON. Django 4 and later cannot read it. A codec of its own, so that nothing falls back to it unasked.
+ * Its default salt is `"django.contrib.sessionsSessionStore"`: then there was no dot.
  */
 export function legacyDjangoCodec(options: DjangoCodecOptions): SessionCodec {
   const { salt = "django.contrib.sessionsSessionStore" } = options;

@@ -28,7 +28,8 @@ const PROBED = 16;
  * Keeps records in this process: for development, tests and a single server whose sessions may be lost at a restart.
  *
  * Bounded: when full, an expired one among the records that were not used for longest goes first, else the one that was
- * not used for the very longest. No timer, so nothing holds the process up. The list is linked by hand because deleting a Map's first key gets slower with every deletion.
+ * not used for the very longest. No timer, so nothing holds the process up. The list is linked by hand because deleting
+ * a Map's first key gets slower with every deletion.
  */
 export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
   const { maxEntries = 10_000, maxBytes = 64 * 1024 * 1024, now = () => new Date() } = options;

@@ -138,18 +138,10 @@ describe("reading the Cookie header", () => {
     );
   });
 
-  test("a megabyte of semicolons, blanks or quotes takes linear time", () => {
+  test("a megabyte of semicolons, blanks or quotes is read in linear time: in quadratic time this would not end", () => {
     for (const unit of [";", " ", "s=;", '"', "\\", 's="\\', "="]) {
-      const cost = (n: number) => {
-        const header = unit.repeat(n);
-        const start = process.cpuUsage();
-        cookieValues(header, "s");
-        const { user, system } = process.cpuUsage(start);
-        return user + system;
-      };
-      cost(1000);
-      // Quadratic time would take minutes, and end the test run.
-      cost(1_000_000);
+      const values = cookieValues(unit.repeat(1_000_000), "s");
+      assert.equal(values.length, unit === "s=;" ? 1_000_000 : unit === 's="\\' ? 1 : 0);
     }
   });
 });

@@ -219,6 +219,23 @@ describe("the lifecycle of a request", () => {
     assert.equal(await store.load(key), null);
   });
 
+  test("a transaction that the handler did not await is finished before the response begins", async () => {
+    const { store, sessions, cookie, key } = await applicationWithSession({ n: 1 });
+    const handle = {};
+    const request = sessions.open(cookie, handle);
+    const session = await request.session();
+    const running = new Promise<void>((resolve) => {
+      void sessions.transact(handle, async (newest) => {
+        resolve();
+        await null;
+        newest.set("n", newest.get("n") + 1);
+      });
+    });
+    await running;
+    assert.match((await request.commit(200)).setCookie!, new RegExp(`^sessionid=${session.key};`));
+    assert.equal(codec.decode((await store.load(key))!.payload)!.data.n, 2);
+  });
+
   test("changing a session after its response began is an error, not a silent loss", async () => {
     const { open, cookie } = await applicationWithSession();
     const request = open(cookie);
