@@ -1,4 +1,4 @@
-import { defaultStore } from "./connect.ts";
+import { defaultStore } from "./connect/sqlite.ts";
 import type { SessionEngine, SessionStore } from "./core/contracts.ts";
 import { SessionError } from "./core/errors.ts";
 import { createSessions as createSessionsOver, type Sessions } from "./core/sessions.ts";

@@ -3,7 +3,10 @@
 /** A session's data, decoded. */
 export type SessionData = Record<string, unknown>;
 
-/** A session's data, encoded: text for signed and JSON formats, bytes for binary ones. Opaque to stores. */
+/**
+ * A session's data, encoded: text for signed and JSON formats, bytes for binary ones. Opaque to stores. One whose
+ * backend knows only bytes gives text back as its bytes in UTF-8.
+ */
 export type Payload = string | Uint8Array;
 
 /** What a store keeps under a session key. */
@@ -82,7 +85,10 @@ export interface SessionCodec {
    * @param origin what `decode` gave with the data that this data came from
    */
   encode(data: SessionData, now: Date, origin?: unknown): Payload;
-  /** `null` for anything that does not verify or cannot be read, in bounded time and memory. Never throws. */
+  /**
+   * `null` for anything that does not verify or cannot be read, in bounded time and memory. Never throws. A codec that
+   * writes text reads it from its bytes too, see `Payload`.
+   */
   decode(payload: Payload): Decoded | null;
   /** Throws `ERR_SESSION_VALUE` if the format cannot carry `value`. @param path how the value is named in the error */
   assertValue(value: unknown, path: string): void;

@@ -1,4 +1,4 @@
-import type { SessionCodec } from "../core/contracts.ts";
+import type { Payload, SessionCodec } from "../core/contracts.ts";
 import { SessionError } from "../core/errors.ts";
 import { isPlainObject, newData, replace } from "../core/values.ts";
 import { parse, stringify } from "./python-json.ts";
@@ -30,7 +30,7 @@ export function djangoCodec(options: DjangoCodecOptions): SessionCodec {
   return {
     encode: (data, now, origin) => dumps(serialize(data, origin), now, signers[0]!, true),
     decode(payload) {
-      const json = typeof payload === "string" ? loads(payload, signers) : null;
+      const json = loads(asText(payload), signers);
       return json === null ? null : decodeJson(json);
     },
     assertValue,
@@ -51,14 +51,20 @@ export function legacyDjangoCodec(options: DjangoCodecOptions): SessionCodec {
       return Buffer.from(`${hmacs[0]!(json, "hex")}:${json}`).toString("base64");
     },
     decode(payload) {
-      if (typeof payload !== "string" || payload.length > MAX_BYTES * 1.5) return null;
-      const text = Buffer.from(payload, "base64").toString("latin1");
+      const text = Buffer.from(asText(payload), "base64").toString("latin1");
       const [signature, json] = [text.slice(0, 40), text.slice(41)];
       if (text[40] !== ":" || !hmacs.some((hmac) => equalInConstantTime(hmac(json, "hex"), signature))) return null;
       return decodeJson(json);
     },
     assertValue,
   };
+}
+
+/** The text, also where a store gave it back as bytes, for it is ASCII; nothing of what is too long to be ours. */
+function asText(payload: Payload): string {
+  if (payload.length > MAX_BYTES * 1.5) return "";
+  if (typeof payload === "string") return payload;
+  return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString("latin1");
 }
 
 function assertValue(value: unknown, path: string): void {

@@ -8,7 +8,7 @@ export interface MemoryStoreOptions {
   /** Bytes kept at most: keys and payloads, as UTF-16. Default 64 MiB. */
   readonly maxBytes?: number;
   /** The clock. For tests. */
-  readonly now?: () => Date;
+  readonly now?: (() => Date) | undefined;
 }
 
 /** A record, and its place in the list from the least to the most recently used. */

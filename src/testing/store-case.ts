@@ -1,4 +1,4 @@
-import type { Payload, SessionStore } from "../core/contracts.ts";
+import type { SessionStore } from "../core/contracts.ts";
 import type { Clock } from "./clock.ts";
 
 /** Rules of a contract by their names. */
@@ -11,9 +11,10 @@ export const CROWD = 50;
 
 export const HOUR = 3_600_000;
 
-/** The payload that a reader gets, `null` for none. */
-export async function payloadOf(store: SessionStore, key: string): Promise<Payload | null> {
-  return (await store.load(key))?.payload ?? null;
+/** The payload that a reader gets, as text; `null` for none. */
+export async function payloadOf(store: SessionStore, key: string): Promise<string | null> {
+  const loaded = await store.load(key);
+  return loaded && Buffer.from(loaded.payload).toString();
 }
 
 /** Starts them all before the first has ended. */

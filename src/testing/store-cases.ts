@@ -37,7 +37,7 @@ export const storeCases: StoreCases = {
     await store.create(KEY, { payload: "first", expiresAt: clock.in(HOUR) });
     assert.equal(await store.create(KEY, { payload: "second", expiresAt: clock.in(2 * HOUR) }), false);
     assert.equal(await payloadOf(store, KEY), "first");
-    clock.advance(HOUR);
+    await clock.advance(HOUR);
     assert.equal(await store.load(KEY), null);
   },
 
@@ -89,9 +89,9 @@ export const storeCases: StoreCases = {
   "update replaces payload and expiry": async (store, clock) => {
     await store.create(KEY, { payload: "a", expiresAt: clock.in(HOUR) });
     assert.equal(await store.update(KEY, { payload: "b", expiresAt: clock.in(2 * HOUR) }), true);
-    clock.advance(HOUR);
+    await clock.advance(HOUR);
     assert.equal(await payloadOf(store, KEY), "b");
-    clock.advance(HOUR);
+    await clock.advance(HOUR);
     assert.equal(await store.load(KEY), null);
   },
 
@@ -99,7 +99,7 @@ export const storeCases: StoreCases = {
     await store.create(KEY, { payload: "a", expiresAt: clock.in(HOUR) });
     assert.equal(await store.update(KEY, { payload: "c", expiresAt: clock.in(2 * HOUR) }, "b"), false);
     assert.equal(await payloadOf(store, KEY), "a");
-    clock.advance(HOUR);
+    await clock.advance(HOUR);
     assert.equal(await store.load(KEY), null);
   },
 
@@ -130,11 +130,11 @@ export const storeCases: StoreCases = {
     await store.create(KEY, { payload: "", expiresAt: clock.in(HOUR) });
     await atOnce(CROWD, async (n) => {
       for (let updated = false; !updated; ) {
-        const before = (await payloadOf(store, KEY)) as string;
+        const before = (await payloadOf(store, KEY))!;
         updated = await store.update(KEY, { payload: `${before}${n};`, expiresAt: clock.in(HOUR) }, before);
       }
     });
-    const written = ((await payloadOf(store, KEY)) as string).split(";").slice(0, -1).map(Number);
+    const written = (await payloadOf(store, KEY))!.split(";").slice(0, -1).map(Number);
     assert.deepEqual(
       written.sort((a, b) => a - b),
       Array.from({ length: CROWD }, (_, n) => n),

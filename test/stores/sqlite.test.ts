@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { connect, defaultStore } from "../../src/connect.ts";
+import { defaultStore } from "../../src/connect/sqlite.ts";
+import { connect } from "../../src/connect.ts";
 import { type SqliteDatabase, sqlite, sqliteClient } from "../../src/stores/sql/sqlite.ts";
 import { sqlStore } from "../../src/stores/sql/store.ts";
 import { type StoreMaker, storeSuite } from "../../src/testing/index.ts";

@@ -132,14 +132,14 @@ const MISTAKES: Record<string, { found: RegExp; by: Sabotage }> = {
     }),
   },
   "expiry is kept in whole seconds": {
-    found: /until the millisecond/,
+    found: /until its expiry/,
     by: (store) => ({
       create: (key, { payload, expiresAt }) =>
         store.create(key, { payload, expiresAt: new Date(Math.floor(expiresAt.getTime() / 1000) * 1000) }),
     }),
   },
   "a record is there at its expiry": {
-    found: /until the millisecond/,
+    found: /until its expiry/,
     by: (store) => ({
       create: (key, { payload, expiresAt }) =>
         store.create(key, { payload, expiresAt: new Date(expiresAt.getTime() + 1) }),

@@ -5,7 +5,7 @@ import type { SqlClient, SqlDialect } from "./dialect.ts";
 
 export interface SqlStoreOptions {
   /** The clock. For tests. */
-  readonly now?: () => Date;
+  readonly now?: (() => Date) | undefined;
 }
 
 /**

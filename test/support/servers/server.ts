@@ -1,0 +1,79 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** A private server of one test file: on loopback, in a directory of its own, gone with the process that started it. */
+export interface Server {
+  readonly process: ChildProcess;
+  /** Kills it as a power failure would, and waits until it is gone. */
+  kill(): Promise<void>;
+}
+
+/** Milliseconds that a server has until it is ready; the slowest takes about one second. */
+const START_TIMEOUT_MS = 30_000;
+
+/** A directory that is removed when this process exits. */
+export function temporaryDirectory(): string {
+  const path = mkdtempSync(join(tmpdir(), "sojourn-"));
+  process.once("exit", () => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/**
+ * Runs a server in the foreground. It dies with this process, however this process dies: a test that was killed leaves
+ * nothing behind.
+ *
+ * @param user the system user that it runs as; database servers refuse root
+ */
+export function startServer(command: string, args: readonly string[], user?: string): Server {
+  const identity = user && process.getuid?.() === 0 ? ["--reuid", user, "--regid", user, "--init-groups"] : [];
+  const child = spawn("setpriv", [...identity, "--pdeathsig", "KILL", "--", command, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    cwd: "/",
+  });
+  const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  const output: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => output.push(String(chunk)));
+  child.once("exit", (code) => {
+    if (code) console.error(`${command} ended with ${code}:\n${output.join("").slice(-2000)}`);
+  });
+  // A test file ends when its tests have ended, not when its servers have.
+  child.unref();
+  for (const stream of [child.stdout, child.stderr]) (stream as unknown as { unref(): void }).unref();
+  return {
+    process: child,
+    async kill() {
+      child.ref();
+      child.kill("SIGKILL");
+      await gone;
+    },
+  };
+}
+
+/** Asks until the answer is yes. */
+export async function until(isReady: () => Promise<boolean>, what: string): Promise<void> {
+  for (const deadline = performance.now() + START_TIMEOUT_MS; !(await isReady().catch(() => false)); ) {
+    if (performance.now() > deadline) throw new Error(`${what} was not ready in ${START_TIMEOUT_MS / 1000} s`);
+    await sleep(20);
+  }
+}
+
+/** Whether something accepts connections there. */
+export function accepts(address: { port: number; host: string } | { path: string }): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(address);
+    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
+}
