@@ -73,6 +73,8 @@ export interface Decoded {
    * back to `encode`, so that values nobody touched come out byte for byte.
    */
   readonly origin?: unknown;
+  /** When the payload was written, where the format records it. */
+  readonly savedAt?: Date | undefined;
 }
 
 /** Data to payload and back: serializes, compresses, signs or encrypts. Synchronous, and one format only. */
@@ -105,6 +107,8 @@ export interface StoredSession {
 
 export interface LoadedSession extends StoredSession {
   readonly data: SessionData;
+  /** When it was written, where nothing but the token says when the session ends: the core then sees to it. */
+  readonly savedAt?: Date | undefined;
 }
 
 /** The time of a save, and what expiry follows from it. */
@@ -124,11 +128,16 @@ export type Reconcile = (mine: SessionData, base: SessionData, theirs: SessionDa
  * A fault of the backend is `ERR_SESSION_UNAVAILABLE`, and then nothing is known of the session.
  */
 export interface SessionEngine {
+  /**
+   * Present where the token is the session itself, kept by the browser alone: how many cookies it may fill. Nothing can
+   * then be done to the session but with a response.
+   */
+  readonly maxCookies?: number | undefined;
   /** Whether the engine could have issued this value. What is not a token never reaches a store. */
   isToken(value: string): boolean;
   /** `"missing"`: none, or expired. `"corrupted"`: there is one, but it does not verify. */
   load(token: string): Promise<LoadedSession | "missing" | "corrupted">;
-  /** Stores `data` under a new token. */
+  /** Stores `data` under a new token. Throws what the codec's `encode` does; then nothing is stored. */
   create(data: SessionData, saving: Saving): Promise<StoredSession>;
   /** Throws `ERR_SESSION_INTERRUPTED` if the session is gone: it is never created again. */
   update(stored: StoredSession, data: SessionData, saving: Saving, reconcile: Reconcile): Promise<StoredSession>;

@@ -10,16 +10,19 @@ import { channel } from "node:diagnostics_channel";
 export interface SessionEvents {
   /** Parallel requests changed the same paths differently; the later one was kept. */
   "sojourn:conflict": { session: string; paths: string[][] };
-  /** A stored session does not verify or cannot be read: wrong secret, other format, or tampered with. */
+  /** A session does not verify or cannot be read: wrong secret or clock, other format, missing pieces, tampered with. */
   "sojourn:corrupted": { session: string };
   /** A request carried several cookies of our name and more than one was a live session: none was used. */
   "sojourn:ambiguous": { sessions: string[] };
+  /** The cache of a `cachedStore` failed, or held what cannot be read. The request was served by the database. */
+  "sojourn:cache-failed": { session: string; operation: "load" | "create" | "update" | "delete"; error: string };
 }
 
 const channels = {
   "sojourn:conflict": channel("sojourn:conflict"),
   "sojourn:corrupted": channel("sojourn:corrupted"),
   "sojourn:ambiguous": channel("sojourn:ambiguous"),
+  "sojourn:cache-failed": channel("sojourn:cache-failed"),
 };
 
 export function report<Name extends keyof SessionEvents>(name: Name, event: () => SessionEvents[Name]): void {

@@ -1,10 +1,12 @@
 import type { LoadedSession, SessionEngine } from "./contracts.ts";
-import { cookieValues, deleteCookie, setCookie } from "./cookie.ts";
+import { deleteCookie, setCookie } from "./cookie.ts";
 import { report } from "./events.ts";
 import { fingerprint } from "./key.ts";
+import { loadSession } from "./load-session.ts";
 import type { ResponseHeaders } from "./response-headers.ts";
 import { Session } from "./session.ts";
 import type { SessionSettings } from "./settings.ts";
+import { leftoverPieces, presentedTokens, tokenCookies } from "./token-cookies.ts";
 
 /** Cookies of our name that are tried at most. More come only from an attack. */
 const MAX_CANDIDATES = 4;
@@ -15,8 +17,8 @@ const MIN_TOKEN_LENGTH = 8;
 /** RFC 6265bis section 5.5: browsers cap a cookie's life at 400 days. */
 const MAX_COOKIE_AGE = 400 * 86_400;
 
-const UNTOUCHED: ResponseHeaders = { setCookie: null, varyByCookie: false };
-const VARY: ResponseHeaders = { setCookie: null, varyByCookie: true };
+const UNTOUCHED: ResponseHeaders = { setCookie: [], varyByCookie: false };
+const VARY: ResponseHeaders = { setCookie: [], varyByCookie: true };
 
 /**
  * One request's session, from `Cookie` header to `Set-Cookie` header. Knows no framework: an adapter makes it before the
@@ -94,20 +96,36 @@ export class RequestSession<Data extends object = Record<string, unknown>> {
     // The cookie follows the store, even on an error page: otherwise cycleKey and a 500 would log the user out.
     const moved = session.saved && !this.#cookies().includes(session.key);
     if (!moved && (status >= 500 || !session.saved)) return session.accessed ? VARY : UNTOUCHED;
-    const { cookieName, now } = this.#settings;
+    const now = this.#settings.now();
     const age = session.expiresAtBrowserClose() ? null : Math.min(session.expiryAge(), MAX_COOKIE_AGE);
-    return { setCookie: setCookie(cookieName, session.key, age, now(), this.#attributes()), varyByCookie: true };
+    const attributes = this.#attributes();
+    const cookies = tokenCookies(this.#settings.cookieName, session.key, this.#engine.maxCookies);
+    return {
+      setCookie: [
+        ...cookies.map(([name, value]) => setCookie(name, value, age, now, attributes)),
+        ...this.#leftovers(cookies.length).map((name) => deleteCookie(name, attributes)),
+      ],
+      varyByCookie: true,
+    };
   }
 
   #deletion(): ResponseHeaders {
-    return { setCookie: deleteCookie(this.#settings.cookieName, this.#attributes()), varyByCookie: true };
+    const names = [this.#settings.cookieName, ...this.#leftovers(0)];
+    const attributes = this.#attributes();
+    return { setCookie: names.map((name) => deleteCookie(name, attributes)), varyByCookie: true };
+  }
+
+  /** Cookies that the request brought and that a token of `count` cookies does not overwrite. */
+  #leftovers(count: number): readonly string[] {
+    if (this.#engine.maxCookies === undefined || typeof this.#source !== "string") return [];
+    return leftoverPieces(this.#source, this.#settings.cookieName, count);
   }
 
   async #load(): Promise<Session<Data>> {
     const tokens = this.#tokens();
     const found: LoadedSession[] = [];
     for (const token of tokens) {
-      const loaded = await this.#engine.load(token);
+      const loaded = await loadSession(this.#engine, this.#settings, token);
       if (loaded === "corrupted") {
         this.#keepCookie = true;
         report("sojourn:corrupted", () => ({ session: fingerprint(token) }));
@@ -129,7 +147,7 @@ export class RequestSession<Data extends object = Record<string, unknown>> {
   #cookies(): readonly string[] {
     this.#presented ??= Array.isArray(this.#source)
       ? this.#source
-      : [...new Set(cookieValues(this.#source as string, this.#settings.cookieName))];
+      : presentedTokens(this.#source as string | null | undefined, this.#settings.cookieName);
     return this.#presented;
   }
 

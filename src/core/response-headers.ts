@@ -1,7 +1,7 @@
 /** What a committed session asks of the response. */
 export interface ResponseHeaders {
-  /** The value of a `Set-Cookie` header, or `null` for none. */
-  readonly setCookie: string | null;
+  /** The values of the `Set-Cookie` headers: a large session in cookies takes several. */
+  readonly setCookie: readonly string[];
   /** Whether the response depends on the cookie, so that no cache may give it to others. */
   readonly varyByCookie: boolean;
 }
@@ -30,8 +30,8 @@ export function writeResponseHeaders({ setCookie, varyByCookie }: ResponseHeader
     else if (!vary) headers.set("Vary", "Cookie");
     else if (!fields.some((field) => field.toLowerCase() === "cookie")) headers.set("Vary", `${vary}, Cookie`);
   }
-  if (setCookie !== null) {
-    headers.append("Set-Cookie", setCookie);
+  if (setCookie.length > 0) {
+    for (const cookie of setCookie) headers.append("Set-Cookie", cookie);
     headers.set("Cache-Control", uncached(headers.get("Cache-Control")));
   }
 }

@@ -5,6 +5,7 @@ import { EXPIRY_KEY, type Expiry, expiresAtBrowserClose, expiryAge, expiryDate, 
 import { fingerprint } from "./key.ts";
 import { merge } from "./merge.ts";
 import type { SessionSettings } from "./settings.ts";
+import { tokenCookies } from "./token-cookies.ts";
 import { copy, equal, newData, put, replace } from "./values.ts";
 
 const TEST_COOKIE_NAME = "testcookie";
@@ -341,7 +342,10 @@ export class Session<Data extends object = Record<string, unknown>> {
     this.#unsaved = false;
     try {
       if (this.#base) this.#base = copy(this.#data);
-      this.#stored = await operation({ now, expiresAt: (data) => expiryDate(data, now, this.#settings) });
+      const stored = await operation({ now, expiresAt: (data) => expiryDate(data, now, this.#settings) });
+      // A session that no browser would keep is not saved; it must fail here, where the handler can see it.
+      tokenCookies(this.#settings.cookieName, stored.token, this.#engine.maxCookies);
+      this.#stored = stored;
       this.#saved = true;
     } catch (error) {
       this.#unsaved = true;

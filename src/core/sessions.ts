@@ -1,5 +1,6 @@
 import type { DeleteExpiredOptions, SessionEngine } from "./contracts.ts";
 import { SessionError } from "./errors.ts";
+import { loadSession } from "./load-session.ts";
 import { RequestSession } from "./request-session.ts";
 import type { Session } from "./session.ts";
 import { resolveSettings, type SessionSettings } from "./settings.ts";
@@ -19,7 +20,8 @@ export interface Sessions<Data extends object> {
    * Runs `body` on the newest data, again if someone else was faster, until the result is stored: counters and other
    * read-modify-write are exact. `body` must do nothing else, for it may run several times.
    *
-   * Throws `ERR_SESSION_INTERRUPTED` if the session is gone; what `body` throws leaves the session as it was.
+   * Throws `ERR_SESSION_INTERRUPTED` if the session is gone; what `body` throws leaves the session as it was. Throws
+   * `ERR_CONFIG` for a key where sessions are kept in cookies.
    *
    * @param target a request, or a session key
    * @example await sessions.transact(req, (session) => session.set("n", session.get("n", 0) + 1));
@@ -27,7 +29,7 @@ export interface Sessions<Data extends object> {
   transact<T>(target: object | string, body: (session: Session<Data>) => T | Promise<T>): Promise<T>;
   /** Whether a live session has this key. */
   exists(key: string): Promise<boolean>;
-  /** Ends the session with this key, if there is one. */
+  /** Ends the session with this key, if there is one. Throws `ERR_CONFIG` where sessions are kept in cookies. */
   delete(key: string): Promise<void>;
   /** Deletes expired sessions in batches; returns how many. Run it daily: `sojourn clearsessions`. */
   clearExpired(options?: DeleteExpiredOptions): Promise<number>;
@@ -71,16 +73,27 @@ export function createSessions<Data extends object = Record<string, unknown>>(
     get: async (request) => find(request).session(),
     async transact(target, body) {
       if (typeof target !== "string") return (await find(target).session()).transact(body);
+      assertKept(engine);
       const session = await new RequestSession<Data>(engine, settings, [target]).session();
       if (session.key === null) throw new SessionError("ERR_SESSION_INTERRUPTED", "There is no such session.");
       return session.transact(body);
     },
-    exists: async (key) => engine.isToken(key) && typeof (await engine.load(key)) === "object",
+    exists: async (key) => engine.isToken(key) && typeof (await loadSession(engine, settings, key)) === "object",
     async delete(key) {
+      assertKept(engine);
       if (engine.isToken(key)) await engine.delete(key);
     },
     clearExpired: (options) => engine.deleteExpired(options),
   };
+}
+
+/** Throws `ERR_CONFIG` where sessions are with the browser alone: what is done to one without a response has no effect. */
+function assertKept(engine: SessionEngine): void {
+  if (engine.maxCookies === undefined) return;
+  throw new SessionError(
+    "ERR_CONFIG",
+    "Sessions in cookies can be changed and ended only with a response: give the request instead of the key, or keep sessions in a store.",
+  );
 }
 
 /** The request itself, and where frameworks keep the one that the adapter saw (Koa, Fastify, Hono). */

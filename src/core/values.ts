@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { isMap, isSet, isTypedArray } from "node:util/types";
 import { SessionError } from "./errors.ts";
 
 /** An object literal or a decoded dict; not an array, a Date, a Map or an instance of a class. */
@@ -26,16 +27,35 @@ export function put(target: object, key: string, value: unknown): void {
 /** How deep data may be nested: what Python's json writes (its recursion limit is 1000), far from our own limit. */
 export const MAX_DEPTH = 1000;
 
+/** How long data may be once encoded, and what a payload may unfold to. */
+export const MAX_BYTES: number = 4 * 1024 * 1024;
+
 /** A deep copy that keeps prototypes. Throws `ERR_SESSION_VALUE` for cycles. */
 export function copy<T>(value: T, depth = 0): T {
   if (typeof value !== "object" || value === null) return value;
   if (depth > MAX_DEPTH) throw tooDeep("The session's data");
   if (Array.isArray(value)) return value.map((item) => copy(item, depth + 1)) as T;
-  if (!isPlainObject(value)) return structuredClone(value);
+  if (!isPlainObject(value)) return copyInstance(value, depth) as T;
   const result = Object.create(Object.getPrototypeOf(value));
   for (const key of Object.keys(value)) put(result, key, copy(value[key], depth + 1));
   return result;
 }
+
+/** These not by `structuredClone`: it makes a Buffer a Uint8Array, and a dict without prototype one with. */
+function copyInstance(value: object, depth: number): object {
+  if (isSet(value)) return new Set([...value].map((item) => copy(item, depth + 1)));
+  if (isMap(value)) return new Map([...value].map((entry) => copy(entry, depth + 1)));
+  if (isTypedArray(value)) return sliceTypedArray.call(value);
+  try {
+    return structuredClone(value);
+  } catch {
+    // A promise, say, put into the data behind our back: the codec refuses it, and names the path.
+    return value;
+  }
+}
+
+/** Copies any typed array, also a Buffer, whose own `slice` does not. */
+const sliceTypedArray: () => object = Object.getPrototypeOf(Uint8Array.prototype).slice;
 
 export function tooDeep(path: string): SessionError {
   return new SessionError("ERR_SESSION_VALUE", `${path} is circular or nested deeper than ${MAX_DEPTH} levels.`);

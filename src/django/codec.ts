@@ -1,8 +1,11 @@
-import type { Payload, SessionCodec } from "../core/contracts.ts";
+import type { Decoded, Payload, SessionCodec } from "../core/contracts.ts";
 import { SessionError } from "../core/errors.ts";
-import { isPlainObject, newData, replace } from "../core/values.ts";
+import { allSecretKeys } from "../core/secret-key.ts";
+import { isPlainObject, MAX_BYTES, newData, replace } from "../core/values.ts";
 import { parse, stringify } from "./python-json.ts";
-import { dumps, equalInConstantTime, loads, MAX_BYTES, saltedHmac, signer } from "./signing.ts";
+import { dumps, equalInConstantTime, saltedHmac, signer, timestampUnsign, unfold } from "./signing.ts";
+
+export { assertSecretKey } from "../core/secret-key.ts";
 
 export interface DjangoCodecOptions {
   /** Django's SECRET_KEY: at least 32 characters. Signs what is written, and verifies what is read. */
@@ -26,15 +29,28 @@ export interface DjangoCodecOptions {
  */
 export function djangoCodec(options: DjangoCodecOptions): SessionCodec {
   const { salt = "django.contrib.sessions.SessionStore" } = options;
-  const signers = secretKeys(options).map((key) => signer(key, salt));
+  const signers = allSecretKeys(options).map((key) => signer(key, salt));
   return {
     encode: (data, now, origin) => dumps(serialize(data, origin), now, signers[0]!, true),
     decode(payload) {
-      const json = loads(asText(payload), signers);
-      return json === null ? null : decodeJson(json);
+      const unsigned = timestampUnsign(asText(payload), signers);
+      const json = unsigned && unfold(unsigned.value);
+      return json === null ? null : decodeJson(json, unsigned!.signedAt);
     },
     assertValue,
   };
+}
+
+/**
+ * What Django's `signed_cookies` engine puts into the cookie: the format of `djangoCodec` under the salt of that engine,
+ * so that no payload of a table or file is ever taken for a cookie.
+ *
+ * Everyone can read such a cookie; nobody can change it. Throws `ERR_CONFIG` as `djangoCodec` does.
+ *
+ * @example cookieEngine(djangoCookieCodec({ secretKey: process.env.SECRET_KEY }))
+ */
+export function djangoCookieCodec(options: Pick<DjangoCodecOptions, "secretKey" | "secretKeyFallbacks">): SessionCodec {
+  return djangoCodec({ ...options, salt: "django.contrib.sessions.backends.signed_cookies" });
 }
 
 /**
@@ -44,7 +60,7 @@ export function djangoCodec(options: DjangoCodecOptions): SessionCodec {
  */
 export function legacyDjangoCodec(options: DjangoCodecOptions): SessionCodec {
   const { salt = "django.contrib.sessionsSessionStore" } = options;
-  const hmacs = secretKeys(options).map((key) => saltedHmac(salt, key, "sha1"));
+  const hmacs = allSecretKeys(options).map((key) => saltedHmac(salt, key, "sha1"));
   return {
     encode(data, _now, origin) {
       const json = serialize(data, origin);
@@ -81,31 +97,14 @@ function serialize(data: Record<string, unknown>, origin: unknown): string {
 }
 
 /** A session is a dict: Django would return a list or null as it is, and fail later. */
-function decodeJson(json: string): { data: Record<string, unknown>; origin?: unknown } | null {
+function decodeJson(json: string, savedAt?: Date): Decoded | null {
   try {
     const { value, origin } = parse(json);
     if (!isPlainObject(value)) return null;
     const data = newData();
     replace(data, value);
-    return { data, origin };
+    return { data, origin, savedAt };
   } catch {
     return null;
   }
-}
-
-function secretKeys({ secretKey, secretKeyFallbacks = [] }: DjangoCodecOptions): string[] {
-  if (!Array.isArray(secretKeyFallbacks))
-    throw new SessionError("ERR_CONFIG", "secretKeyFallbacks must be a list of keys.");
-  assertSecretKey(secretKey, "secretKey");
-  for (const [index, key] of secretKeyFallbacks.entries()) assertSecretKey(key, `secretKeyFallbacks[${index}]`);
-  return [secretKey, ...secretKeyFallbacks];
-}
-
-/** Throws `ERR_CONFIG` for a key that can be guessed. @param name how the key is called in the error */
-export function assertSecretKey(key: unknown, name: string): void {
-  if (typeof key === "string" && key.length >= 32 && new Set(key).size >= 5) return;
-  throw new SessionError(
-    "ERR_CONFIG",
-    `${name} must be a string of at least 32 characters, and not a few repeated ones. Make one with: node -p "crypto.randomBytes(48).toString('base64url')"`,
-  );
 }

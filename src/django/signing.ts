@@ -1,12 +1,12 @@
 import { createHash, createHmac, createSecretKey, timingSafeEqual } from "node:crypto";
 import { deflateSync, inflateSync } from "node:zlib";
+import { MAX_BYTES } from "../core/values.ts";
+
+export { MAX_BYTES };
 
 /* Django's django.core.signing: values that carry their own proof of origin, and the bytes of `dumps` and `loads`. */
 
 const BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-/** Bounds what a signed text may unfold to: a deflated megabyte can hold a gigabyte. */
-export const MAX_BYTES: number = 4 * 1024 * 1024;
 
 /**
  * Bytes from which compression is tried. Below, zlib takes more time than the rest of a save and of a load to win a few
@@ -91,11 +91,15 @@ export function loads(text: string, signers: readonly Signer[]): string | null {
   // Base64 adds a third to the bytes; what is longer was not written by `dumps`.
   if (text.length > MAX_BYTES * 1.5) return null;
   const unsigned = timestampUnsign(text, signers);
-  if (unsigned === null) return null;
-  const { value } = unsigned;
+  return unsigned && unfold(unsigned.value);
+}
+
+/** The serialized value that `dumps` folded before it signed it; `null` for what does not unfold, or to too much. */
+export function unfold(value: string): string | null {
   if (!value.startsWith(".")) return Buffer.from(value, "base64url").toString("latin1");
   const bytes = Buffer.from(value.slice(1), "base64url");
   try {
+    // Bounded: a deflated megabyte can hold a gigabyte.
     const options = { chunkSize: Math.max(64, Math.min(4 * bytes.length, 65_536)), maxOutputLength: MAX_BYTES };
     return inflateSync(bytes, options).toString("latin1");
   } catch {

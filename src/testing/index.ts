@@ -7,6 +7,7 @@ export {
   type ServeAdapter,
 } from "./adapter-suite.ts";
 export { type CodecSuiteOptions, codecSuite } from "./codec-suite.ts";
+export { type ClosableEngine, type EngineMaker, type EngineSuiteOptions, engineSuite } from "./engine-suite.ts";
 export {
   type ClosableStore,
   type StoreMaker,

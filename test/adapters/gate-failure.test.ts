@@ -224,7 +224,7 @@ suite("the answer to a commit that fails", () => {
         response.end("secret");
       },
       "GET",
-      async () => ({ setCookie: null, varyByCookie: true }),
+      async () => ({ setCookie: [], varyByCookie: true }),
     );
     assert.equal(reply.statusLine, "HTTP/1.1 500 Internal Server Error");
     assert.deepEqual(
@@ -242,7 +242,7 @@ suite("the answer to a commit that fails", () => {
         response.end("four");
       },
       "GET",
-      async () => ({ setCookie: null, varyByCookie: true }),
+      async () => ({ setCookie: [], varyByCookie: true }),
     );
     assert.equal(reply.body.length < 10, true);
     assert.deepEqual(

@@ -13,7 +13,7 @@ import { serveHttp, serveHttp2 } from "./servers.ts";
 
 /* Every program runs on a bare server and on one whose session is being saved. The client must see no difference. */
 
-const SAVED: ResponseHeaders = { setCookie: "sessionid=k; Path=/", varyByCookie: true };
+const SAVED: ResponseHeaders = { setCookie: ["sessionid=k; Path=/"], varyByCookie: true };
 const ADDED = ["Cache-Control: no-store", "Set-Cookie: sessionid=k; Path=/", "Vary: Cookie"];
 
 async function save(): Promise<ResponseHeaders> {

@@ -18,7 +18,7 @@ import { exchangeHttp2 } from "./http2-exchange.ts";
 import { exchangeBytes, exchangeRaw } from "./raw-exchange.ts";
 import { serveHttp, serveHttp2 } from "./servers.ts";
 
-const READ: ResponseHeaders = { setCookie: null, varyByCookie: true };
+const READ: ResponseHeaders = { setCookie: [], varyByCookie: true };
 const GET = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const LAST_GET = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
@@ -259,7 +259,7 @@ suite("the commit", () => {
 
   test("of several names in a list for writeHead, all are sent beside the session's", async () => {
     const server = await serveHttp((_request, response) => {
-      gateResponse(response as NodeResponse, async () => ({ setCookie: "sessionid=k", varyByCookie: true }));
+      gateResponse(response as NodeResponse, async () => ({ setCookie: ["sessionid=k"], varyByCookie: true }));
       response.setHeader("Set-Cookie", "a=0");
       response.writeHead(200, ["Set-Cookie", "a=1", "set-cookie", "b=2", "Vary", "Origin", "vary", "Accept"]).end();
     });
@@ -480,7 +480,7 @@ test("two gates on one response both commit before it is sent", async () => {
           await nextTurn();
           order.push(name);
           if (fails && name === "outer") throw new SessionError("ERR_SESSION_INTERRUPTED", "Gone.");
-          return { setCookie: `${name}=1`, varyByCookie: true };
+          return { setCookie: [`${name}=1`], varyByCookie: true };
         });
       }
       response.end("text");

@@ -33,7 +33,7 @@ suite("node:http2", () => {
 
 suite("nodeSessions, when a handler throws", () => {
   const untouched: SessionLifecycle = {
-    open: () => ({ commit: async () => ({ setCookie: null, varyByCookie: false }) }),
+    open: () => ({ commit: async () => ({ setCookie: [], varyByCookie: false }) }),
   };
   const closed = () => new SessionError("ERR_SESSION_CLOSED", "Too late.");
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Decoded, Payload, SessionCodec, SessionData } from "../../src/core/contracts.ts";
 import { SessionError } from "../../src/core/errors.ts";
-import { djangoCodec, legacyDjangoCodec } from "../../src/django/codec.ts";
+import { djangoCodec, djangoCookieCodec, legacyDjangoCodec } from "../../src/django/codec.ts";
 import { parse } from "../../src/django/python-json.ts";
 import { codecSuite } from "../../src/testing/index.ts";
 
@@ -36,6 +36,11 @@ function foreign(codec: SessionCodec): Payload[] {
 
 describe("Django's codec", () => {
   const codec = djangoCodec({ secretKey });
+  codecSuite(test, codec, { unstorable, foreign: foreign(codec) });
+});
+
+describe("Django's codec for cookies", () => {
+  const codec = djangoCookieCodec({ secretKey });
   codecSuite(test, codec, { unstorable, foreign: foreign(codec) });
 });
 
@@ -100,6 +105,19 @@ describe("the codec suite", () => {
         decode(payload) {
           if (!shared.has(payload)) shared.set(payload, codec.decode(payload));
           return shared.get(payload)!;
+        },
+      },
+    },
+    "decode reads no bytes": {
+      found: /from its bytes/,
+      by: { decode: (payload) => (typeof payload === "string" ? codec.decode(payload) : null) },
+    },
+    "decode tells another time of writing": {
+      found: /time of writing/,
+      by: {
+        decode(payload) {
+          const decoded = codec.decode(payload);
+          return decoded && { ...decoded, savedAt: new Date(decoded.savedAt!.getTime() + 1000) };
         },
       },
     },

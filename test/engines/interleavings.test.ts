@@ -125,7 +125,7 @@ class World {
       const { setCookie } = await request.commit(200);
       acknowledge();
       await this.#scheduler.schedule(Promise.resolve(), `response ${name}`);
-      const value = setCookie && /^sessionid=([a-z0-9]*|"")/.exec(setCookie)?.[1];
+      const value = setCookie[0] && /^sessionid=([a-z0-9]*|"")/.exec(setCookie[0])?.[1];
       if (typeof value === "string") this.#cookies.set(user, value.replaceAll('"', ""));
     } catch (error) {
       assert.ok(error instanceof SessionError && error.code === "ERR_SESSION_INTERRUPTED", String(error));
