@@ -226,7 +226,7 @@ function writeObject(
   return `${text}}`;
 }
 
-function orderedKeys(value: object, order: readonly string[] | undefined): Iterable<string> {
+export function orderedKeys(value: object, order: readonly string[] | undefined): Iterable<string> {
   const keys = Object.keys(value);
   if (!order) return keys;
   return new Set([...order.filter((key) => Object.hasOwn(value, key)), ...keys]);
@@ -266,7 +266,7 @@ function name(path: string): string {
   return path === "" ? "The session's data" : path;
 }
 
-function describe(value: unknown): string {
+export function describe(value: unknown): string {
   if (typeof value !== "object" || value === null) return value === undefined ? "undefined" : `a ${typeof value}`;
   return `an instance of ${value.constructor?.name ?? "an unknown class"}`;
 }

@@ -4,15 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { connect } from "../../src/connect.ts";
-import { type DjangoSettings, resolveDjangoSettings } from "../../src/django/settings.ts";
+import { type DjangoSettings, resolveDjangoSettings } from "../../src/django/settings/resolve.ts";
 import { fromDjangoSettings } from "../../src/django.ts";
 
 const SECRET_KEY = "django-insecure-0123456789abcdefghijklmnopqrstuvwxyz";
 
 describe("a Django project's settings", () => {
   test("default to Django's, and to the database of startproject", () => {
-    const { secretKeyFallbacks, storeUrl, settings } = resolveDjangoSettings({ SECRET_KEY });
-    assert.deepEqual([secretKeyFallbacks, storeUrl], [[], "sqlite:db.sqlite3"]);
+    const { secretKeyFallbacks, engine, settings } = resolveDjangoSettings({ SECRET_KEY });
+    assert.deepEqual(secretKeyFallbacks, []);
+    assert.deepEqual(engine, { name: "db", store: { url: "sqlite:db.sqlite3" } });
     assert.deepEqual(
       [settings.cookieName, settings.cookieAge, settings.cookieSameSite],
       ["sessionid", 1_209_600, "Lax"],
@@ -20,7 +21,7 @@ describe("a Django project's settings", () => {
   });
 
   test("are taken by their own names", () => {
-    const { settings, storeUrl } = resolveDjangoSettings({
+    const { settings, engine } = resolveDjangoSettings({
       SECRET_KEY,
       SECRET_KEY_FALLBACKS: ["a former secret key, long enough to count"],
       SESSION_ENGINE: "django.contrib.sessions.backends.db",
@@ -36,8 +37,9 @@ describe("a Django project's settings", () => {
       SESSION_SAVE_EVERY_REQUEST: true,
       SESSION_EXPIRE_AT_BROWSER_CLOSE: true,
       USE_TZ: false,
+      TIME_ZONE: "UTC",
     });
-    assert.equal(storeUrl, "sqlite:/srv/db.sqlite3");
+    assert.deepEqual(engine, { name: "db", store: { url: "sqlite:/srv/db.sqlite3" } });
     const { now, ...rest } = settings;
     assert.deepEqual(rest, {
       cookieName: "sid",
@@ -58,30 +60,18 @@ describe("a Django project's settings", () => {
     [{ SECRET_KEY: 1 }, /^SECRET_KEY must be a string/],
     [{ SECRET_KEY, SECRET_KEY_FALLBACKS: "former" }, /^SECRET_KEY_FALLBACKS must be a list/],
     [{ SECRET_KEY, SECRET_KEY_FALLBACKS: [1] }, /^SECRET_KEY_FALLBACKS must be a list/],
-    [{ SECRET_KEY, SESSION_COOKIE_AEG: 1 }, /^SESSION_COOKIE_AEG is not supported\. Supported are SECRET_KEY, /],
+    [{ SECRET_KEY, SESSION_COOKIE_AEG: 1 }, /^SESSION_COOKIE_AEG is not supported/],
     [
-      { SECRET_KEY, SESSION_ENGINE: "django.contrib.sessions.backends.cache" },
-      /^SESSION_ENGINE "django.*cache" is not supported/,
+      { SECRET_KEY, SESSION_ENGINE: "my.own.engine" },
+      /^SESSION_ENGINE "my.own.engine" is not supported; use one of django\.contrib\.sessions\.backends\.db, /,
     ],
     [
       { SECRET_KEY, SESSION_SERIALIZER: "django.contrib.sessions.serializers.PickleSerializer" },
       /^SESSION_SERIALIZER .* is not supported/,
     ],
     [{ SECRET_KEY, SESSION_ENGINE: null }, /^SESSION_ENGINE null is not supported/],
-    [{ SECRET_KEY, DATABASES: null }, /^DATABASES must be/],
-    [{ SECRET_KEY, DATABASES: {} }, /^DATABASES must be/],
-    [
-      { SECRET_KEY, DATABASES: { default: { ENGINE: "django.db.backends.oracle" } } },
-      /^DATABASES\.default\.ENGINE "django.*oracle" is not supported/,
-    ],
-    [
-      { SECRET_KEY, DATABASES: { default: { ENGINE: "django.db.backends.sqlite3" } } },
-      /^DATABASES\.default\.NAME must be/,
-    ],
-    [
-      { SECRET_KEY, DATABASES: { default: { ENGINE: "django.db.backends.sqlite3", NAME: "x", OPTIONS: {} } } },
-      /^DATABASES\.default\.OPTIONS is not supported/,
-    ],
+    [{ SECRET_KEY, USE_TZ: false }, /^USE_TZ false is supported with TIME_ZONE "UTC" only.*"America\/Chicago"/],
+    [{ SECRET_KEY, USE_TZ: false, TIME_ZONE: "Europe/Berlin" }, /^USE_TZ false .*"Europe\/Berlin"/],
     [{ SECRET_KEY, SESSION_COOKIE_AGE: -1 }, /^SESSION_COOKIE_AGE must be a positive number/],
     [{ SECRET_KEY, SESSION_COOKIE_SAMESITE: "None" }, /^SESSION_COOKIE_SAMESITE "None" needs SESSION_COOKIE_SECURE/],
     [

@@ -31,6 +31,7 @@ export interface Vectors {
   legacy_encode: { name: string; class: string; key: string; data_json: string; encoded: string }[];
   json_serializer: { name: string; text: string }[];
   float_repr: [string, string][];
+  pickle: { name: string; protocol: number; data_json: string | null; repr: string; pickle_b64: string }[];
   expiry: {
     label: string;
     use_tz: boolean;
