@@ -1,5 +1,6 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import type { SessionSettings, SessionStore, Sessions } from "sojourn";
+import type { DjangoEngine } from "sojourn/django";
 import { expressSessions } from "sojourn/express";
 import { badRequest } from "./bad-request.ts";
 import { endpoints } from "./endpoints.ts";
@@ -9,20 +10,23 @@ import { CONTENT_SECURITY_POLICY, errorPage } from "./page-view.ts";
 
 export interface DemoOptions {
   readonly sessions: Sessions<Record<string, unknown>>;
-  /** Where `sessions` keeps its rows: the page shows them as they are stored. */
-  readonly store: SessionStore;
+  /** Where `sessions` keeps them: the page shows them as they are stored. `null` where only the browser has them. */
+  readonly store: SessionStore | null;
+  /** Django's name of the engine. */
+  readonly engine: DjangoEngine["name"];
   readonly settings: SessionSettings;
 }
 
 /** The demo: a page for people at `/`, and plain endpoints. */
-export function demoApp({ sessions, store, settings }: DemoOptions): Express {
+export function demoApp(options: DemoOptions): Express {
+  const { sessions } = options;
   const app = express();
   app.disable("x-powered-by");
   // An answer about a session is never the same twice for long.
   app.disable("etag");
   app.use(securityHeaders);
   app.use(expressSessions(sessions));
-  app.use(page({ sessions, store, settings }));
+  app.use(page(options));
   app.use(endpoints(sessions));
   app.use(() => {
     throw badRequest("There is nothing at this address.", 404);

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Session } from "sojourn";
 import { stringifyPythonJson } from "sojourn/django";
 import { type Html, html, toText, trusted } from "./html.ts";
+import { PLACES } from "./place.ts";
 import type { SessionView } from "./session-view.ts";
 
 /** From the compiled file's place: the style sheet and the script stay where the sources are. */
@@ -29,7 +30,7 @@ export const MESSAGES = {
   expiry: "The expiry is set.",
   clear: "Cleared: the data are gone, the session stays.",
   cycle: "Same data, new key. The old key is dead.",
-  flush: "Logged out: the row is deleted, and the cookie with it.",
+  flush: "Logged out: the session is over, and its cookie deleted.",
 } as const;
 
 export function valueMessage(key: string, session: Session): string {
@@ -152,7 +153,7 @@ function actions({ cookieAge }: SessionView): Html {
     </div>`;
 }
 
-function cookieCard({ cookie, row, now }: SessionView): Html {
+function cookieCard({ cookie, place, isLive, now }: SessionView): Html {
   return card(
     "browser",
     "In the browser: the cookie",
@@ -163,39 +164,39 @@ function cookieCard({ cookie, row, now }: SessionView): Html {
         <dl>
           <div><dt>${cookie.name}</dt><dd>${keyChip(cookie.fingerprint)}</dd></div>
           ${
-            row
+            isLive
               ? html`
                 <div><dt>kept until</dt><dd>${cookie.ends === "with the browser" ? "the browser is closed" : instant(cookie.ends, now)}</dd></div>
                 <div><dt>attributes</dt><dd class="tags">${cookie.attributes.map((text) => html`<code>${text}</code> `)}</dd></div>`
               : html`<div><dt>leads to</dt><dd>no session here: it has ended, or was never ours</dd></div>`
           }
         </dl>
-        <p class="hint">Its value is the session key. Whoever has it is you, so only a fingerprint is shown.</p>`,
+        <p class="hint">Its value is ${place === PLACES.signed_cookies ? "the session itself" : "the session key"}. Whoever has it is you, so only a fingerprint is shown.</p>`,
   );
 }
 
-function rowCard({ row, now }: SessionView): Html {
+function rowCard({ place, row, now }: SessionView): Html {
   return card(
     "server",
-    "On the server: the row",
+    `On the server: ${place.title}`,
     row && "the same key",
     row === null
-      ? html`<p class="none">No row. One is made when there is something to keep.</p>`
+      ? html`<p class="none">${place.empty}</p>`
       : html`
         <dl>
-          <div><dt>session_key</dt><dd>${keyChip(row.fingerprint)}</dd></div>
-          <div><dt>session_data</dt><dd>${payload(row.payload)}</dd></div>
-          <div><dt>expire_date</dt><dd>${instant(row.expiresAt, now)}</dd></div>
+          <div><dt>${place.labels.key}</dt><dd>${keyChip(row.fingerprint)}</dd></div>
+          <div><dt>${place.labels.payload}</dt><dd>${payload(row.payload)}</dd></div>
+          <div><dt>${place.labels.expiresAt}</dt><dd>${instant(row.expiresAt, now)}</dd></div>
         </dl>
-        <p class="hint">The same table and bytes as Django's: either side reads what the other wrote.</p>`,
+        <p class="hint">${place.hint}</p>`,
   );
 }
 
-function dataCard({ data, row }: SessionView): Html {
+function dataCard({ data, isLive }: SessionView): Html {
   return card(
     "data",
     "In your code: the data",
-    row && "verified and decoded",
+    isLive ? "verified and decoded" : null,
     data.length === 0
       ? html`<p class="none">Nothing yet.</p>`
       : html`

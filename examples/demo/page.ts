@@ -18,14 +18,15 @@ const ACTIONS: Readonly<Record<keyof typeof MESSAGES, (session: Session, form: U
 };
 
 /** The page for people, and the forms on it. It works without scripts: a form's answer is a redirect back to `/`. */
-export function page({ sessions, store, settings }: DemoOptions): Router {
+export function page(options: DemoOptions): Router {
+  const { sessions } = options;
   const router = Router();
 
   router.get("/", async (req, res) => {
     const session = await sessions.get(req);
     const { did, read } = req.query;
     const message = typeof read === "string" ? valueMessage(read, session) : isAction(did) ? MESSAGES[did] : null;
-    const view = await sessionView(req, session, store, settings);
+    const view = await sessionView(req, session, options);
     res.set("Cache-Control", "no-store").type("html").send(sessionPage(view, message));
   });
 

@@ -1,8 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { resolve } from "node:path";
-import { createSessions, storeEngine } from "sojourn";
-import { connect } from "sojourn/connect";
-import { djangoCodec } from "sojourn/django";
+import { createSessions } from "sojourn";
+import { connectDjango, type DjangoEngine } from "sojourn/django";
 import { demoApp } from "./app.ts";
 import { demoSettings } from "./demo-settings.ts";
 
@@ -13,22 +12,23 @@ const HOST = "127.0.0.1";
 try {
   const port = readPort(process.env.PORT ?? "8000");
   const folder = resolve("data");
-  const { secretKey, secretKeyFallbacks, storeUrl, settings } = demoSettings(process.env, folder);
+  const resolved = demoSettings(process.env, folder);
+  const { settings } = resolved;
 
-  // `fromDjangoSettings` does all this in one call; the page shows stored rows, so it needs the store as well.
-  const store = await connect(storeUrl);
-  await store.migrate();
-  const engine = storeEngine(store, djangoCodec({ secretKey, secretKeyFallbacks }));
+  // `fromDjangoSettings` does all this in one call; the page shows sessions as they are stored, and so needs the store.
+  const { engine, store } = await connectDjango(resolved);
+  await store?.migrate();
   const sessions = createSessions({ engine, ...settings });
 
-  const server = demoApp({ sessions, store, settings }).listen(port, HOST, (error?: Error) => {
+  const app = demoApp({ sessions, store, engine: resolved.engine.name, settings });
+  const server = app.listen(port, HOST, (error?: Error) => {
     if (error) return refuse(error);
     console.log(`Sojourn's demo: http://${HOST}:${(server.address() as AddressInfo).port}/`);
-    console.log(`Sessions are kept in ${withoutPassword(storeUrl)}`);
+    console.log(`Sessions are kept in ${place(resolved.engine)}`);
   });
 
   const stop = () => {
-    server.close(() => void store.close());
+    server.close(() => void store?.close());
     // Whoever waits for an answer gets it; then their connection, kept alive by the browser, is in the way.
     setInterval(() => server.closeIdleConnections(), 50).unref();
     setTimeout(() => server.closeAllConnections(), 5000).unref();
@@ -54,6 +54,12 @@ function refuse(error: NodeJS.ErrnoException): void {
   process.exit(1);
 }
 
+function place(engine: DjangoEngine): string {
+  if (engine.name === "signed_cookies") return "signed cookies: the browser has them, the server nothing";
+  const cache = engine.name === "cached_db" ? `, with a cache at ${withoutPassword(engine.cache.url)}` : "";
+  return withoutPassword(engine.store.url) + cache;
+}
+
 function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^/]*@/, "//");
+  return url.replace(/:\/\/(?:[^/]*@)?([^?]*).*/, "://$1");
 }

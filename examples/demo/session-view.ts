@@ -1,5 +1,7 @@
 import type { Request } from "express";
-import { fingerprint, type Session, type SessionSettings, type SessionStore } from "sojourn";
+import { fingerprint, type Session, type SessionSettings } from "sojourn";
+import type { DemoOptions } from "./app.ts";
+import { PLACES, type Place } from "./place.ts";
 
 /** What the page shows: one session in its three places. Holds no key. */
 export interface SessionView {
@@ -11,11 +13,14 @@ export interface SessionView {
     /** When the browser forgets it by itself. */
     readonly ends: Date | "with the browser";
   };
+  readonly place: Place;
   readonly row: {
     readonly fingerprint: string;
     readonly payload: string;
     readonly expiresAt: Date;
   } | null;
+  /** Whether the cookie led to a session. */
+  readonly isLive: boolean;
   readonly data: readonly (readonly [string, unknown])[];
   readonly cookieAge: number;
   readonly now: Date;
@@ -28,11 +33,10 @@ const MAX_COOKIE_MS = 400 * 86_400_000;
 export async function sessionView(
   req: Request,
   session: Session,
-  store: SessionStore,
-  settings: SessionSettings,
+  { store, engine, settings }: Pick<DemoOptions, "store" | "engine" | "settings">,
 ): Promise<SessionView> {
   const now = settings.now();
-  const record = session.key === null ? null : await store.load(session.key);
+  const record = session.key === null || store === null ? null : await store.load(session.key);
   const payload = record === null ? "" : payloadText(record.payload);
   const savedAt = timeOfSaving(payload) ?? now;
   const sent = cookieValue(req.headers.cookie ?? "", settings.cookieName);
@@ -46,6 +50,8 @@ export async function sessionView(
         ? "with the browser"
         : new Date(Math.min(expiresAt.getTime(), savedAt.getTime() + MAX_COOKIE_MS)),
     },
+    place: PLACES[engine],
+    isLive: session.key !== null,
     row: record && session.key ? { fingerprint: fingerprint(session.key), payload, expiresAt } : null,
     data: [...session],
     cookieAge: settings.cookieAge,
@@ -71,8 +77,11 @@ function cookieValue(header: string, name: string): string | undefined {
     ?.slice(name.length + 1);
 }
 
+/** As Python would show it: what is no printable ASCII is escaped. */
 function payloadText(payload: string | Uint8Array): string {
-  return typeof payload === "string" ? payload : Buffer.from(payload).toString("base64");
+  return Buffer.from(payload)
+    .toString("latin1")
+    .replace(/[^\x20-\x7e]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
 /** Django's signed format says when it was written, in base 62 seconds; the row's expiry counts from then. */

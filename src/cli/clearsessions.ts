@@ -21,10 +21,10 @@ export const clearsessions: Command = command({
   example: "sojourn clearsessions --store sqlite:db.sqlite3 --batch-size 500",
   async run(_, options) {
     const batchSize = readBatchSize(options["batch-size"]);
-    const { url } = source(options);
+    const from = source(options);
     const stop = stopOnSignal();
     const start = performance.now();
-    const deleted = await withExistingStore(url, async (store) => {
+    const deleted = await withExistingStore(from, async (store) => {
       // Without a bar nobody asks how many there are to delete, which costs a scan.
       if (!process.stderr.isTTY) return store.deleteExpired({ batchSize, signal: stop.signal });
       const bar = progressBar(process.stderr);

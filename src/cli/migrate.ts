@@ -13,18 +13,24 @@ export const migrate: Command = command({
   ],
   example: "sojourn migrate --store sqlite:sessions.sqlite3",
   async run(_, options) {
-    const { url } = source(options);
-    const created = await withStore(url, (store) => store.migrate());
-    print(
-      created
-        ? `Created the table django_session and its index on expire_date in ${shownUrl(url)}.`
-        : `The table django_session and its index on expire_date are in ${shownUrl(url)}; the table was there before.`,
-    );
-    print(
-      created
-        ? "Django does not know of them yet. If it is to share them, run: python manage.py migrate sessions --fake-initial"
-        : "If it was not Django that created the table, Django needs once: python manage.py migrate sessions --fake-initial",
-    );
+    const from = source(options);
+    const where = shownUrl(from.url);
+    const created = await withStore(from, (store) => store.migrate());
+    if (/^(?:redis|memcached)/.test(from.url)) {
+      print(`There is nothing to create in ${where}.`);
+    } else if (from.url.startsWith("file:")) {
+      print(created ? `Created the directory ${where}.` : `The directory ${where} was there before.`);
+    } else if (created) {
+      print(`Created the table django_session and its index on expire_date in ${where}.`);
+      print(
+        "Django does not know of them yet. If it is to share them, run: python manage.py migrate sessions --fake-initial",
+      );
+    } else {
+      print(`The table django_session and its index on expire_date are in ${where}; the table was there before.`);
+      print(
+        "If it was not Django that created the table, Django needs once: python manage.py migrate sessions --fake-initial",
+      );
+    }
     return EXIT.done;
   },
 });

@@ -1,17 +1,11 @@
 import { inflateSync } from "node:zlib";
-import type { SessionData } from "../core/contracts.ts";
+import type { Payload, SessionData } from "../core/contracts.ts";
 import { isSessionKey } from "../core/key.ts";
 import { isPlainObject } from "../core/values.ts";
+import { type DjangoCacheCodecOptions, djangoCacheCodec } from "../django/cache-codec.ts";
+import { ANYONE } from "../django/expiry.ts";
 import { parse, stringify } from "../django/python-json.ts";
-import {
-  equalInConstantTime,
-  loads,
-  MAX_BYTES,
-  type Signer,
-  saltedHmac,
-  signer,
-  timestampUnsign,
-} from "../django/signing.ts";
+import { equalInConstantTime, loads, MAX_BYTES, saltedHmac, signer, timestampUnsign } from "../django/signing.ts";
 import type { SecretKey } from "./secret-keys.ts";
 
 /*
@@ -36,16 +30,17 @@ export interface Contents {
   readonly signedAt: Date | null;
 }
 
-export type Reading =
-  | ({ readonly verified: true; readonly signedBy: number } & Contents)
+export type Reading<SignedBy extends number | null = number> =
+  | ({
+      readonly verified: true;
+      /** Which key, from 0; `null` where nothing is signed. */
+      readonly signedBy: SignedBy;
+    } & Contents)
   | {
       readonly verified: false;
       /** Completes "The payload …"; holds nothing of the payload and no secret. */
       readonly reason: string;
     };
-
-/** Lets everything pass: what is unfolded has been verified before. */
-const ANYONE: Signer = { signature: () => "", verify: () => true };
 
 /** @param salt as `DjangoCodecOptions.salt` */
 export function readPayload(
@@ -62,6 +57,13 @@ export function readPayload(
   const contents = unfold(text);
   if (typeof contents === "string") return unreadable(`is signed, but ${contents}`);
   return { verified: true, signedBy, ...contents };
+}
+
+/** What Django's cache holds of a session: not signed, so that there is nothing to verify. */
+export function readCacheEntry(payload: Payload, format: DjangoCacheCodecOptions): Reading<null> {
+  const decoded = djangoCacheCodec(format).decode(payload);
+  if (decoded === null) return unreadable(`is not what the cache's settings say: ${format.serializer}`);
+  return { verified: true, signedBy: null, signedAt: null, data: decoded.data, json: stringify(decoded.data) };
 }
 
 /** Without a colon it is what Django before 3.1 wrote, or no payload. */
@@ -81,7 +83,7 @@ function readUnstamped(text: string, keys: readonly SecretKey[]): Reading {
   );
 }
 
-/** The contents of what was verified; or what is wrong with them, as the end of a sentence. */
+/** The contents of what was verified before; or what is wrong with them, as the end of a sentence. */
 function unfold(text: string): Contents | string {
   const json = loads(text, [ANYONE]);
   const { value, signedAt } = timestampUnsign(text, [ANYONE]) ?? {};
@@ -131,6 +133,6 @@ function named(keys: readonly SecretKey[]): string {
   return keys.map(({ name }) => name).join(" or ");
 }
 
-function unreadable(reason: string): Reading {
+function unreadable(reason: string): Reading<never> {
   return { verified: false, reason };
 }

@@ -1,10 +1,9 @@
-import type { LoadedRecord } from "../core/contracts.ts";
 import { fingerprint, isSessionKey } from "../core/key.ts";
 import { type Command, command } from "./command.ts";
 import { EXIT, fault } from "./faults.ts";
 import { secretArgument } from "./input.ts";
 import { count, indent, instant, print, printFields, printJson } from "./output.ts";
-import { readPayload } from "./payload.ts";
+import { readCacheEntry, readPayload } from "./payload.ts";
 import { SECRET_KEY_NOTE, SECRET_KEY_OPTIONS, secretKeys, signedByKey, signerName } from "./secret-keys.ts";
 import { SETTINGS_OPTION, STORE_OPTION, source, withExistingStore } from "./source.ts";
 
@@ -21,41 +20,44 @@ export const show: Command = command({
   notes: [
     "Who has the key has the session: prefer - over an argument, which every user of the machine can read in the process list. It is never printed; its fingerprint is.",
     SECRET_KEY_NOTE,
-    "JSON: fingerprint, storedBytes, signedAt, signedBy, expiresAt (null where the store does not tell), and data as Python writes it.",
+    "JSON: fingerprint, storedBytes, signedAt and signedBy (null for a cache's entry), expiresAt (null where the store does not tell), and data as Python writes it.",
   ],
   example: "sojourn show - --settings settings.json < key.txt",
   async run(argument, options) {
     const from = source(options);
-    const keys = secretKeys(options, from.settings);
+    const engine = from.settings?.engine;
+    const format = engine?.name === "cache" ? engine.store.format : null;
+    const keys = format ? [] : secretKeys(options, from.settings);
     const key = await secretArgument(argument, "the session key");
     if (!isSessionKey(key)) throw fault("that is no session key: those are 8 to 40 characters of a-z and 0-9");
 
     const name = fingerprint(key);
-    const record = await withExistingStore(from.url, (store) => store.load(key));
+    const record = await withExistingStore(from, (store) => store.load(key));
     if (record === null) throw fault(`there is no session ${name}, or it has expired`);
-    const reading = readPayload(text(record, name), keys, options.salt);
+    const reading = format
+      ? readCacheEntry(record.payload, format)
+      : readPayload(Buffer.from(record.payload).toString("latin1"), keys, options.salt);
     if (!reading.verified) throw fault(`the payload of session ${name} ${reading.reason}`);
 
     const { json, signedAt, signedBy } = reading;
     const storedBytes = record.payload.length;
     const expiresAt = record.expiresAt ?? null;
     if (options.json) {
-      printJson({ fingerprint: name, storedBytes, signedAt, signedBy: signedByKey(signedBy), expiresAt }, json);
+      const signed = signedBy === null ? null : signedByKey(signedBy);
+      printJson({ fingerprint: name, storedBytes, signedAt, signedBy: signed, expiresAt }, json);
       return EXIT.done;
     }
     const now = new Date();
     printFields({
       session: name,
       stored: count(storedBytes, "byte"),
-      signed: `${signedAt ? instant(signedAt, now) : "at no time that it tells"}, by ${signerName(signedBy, keys)}`,
+      signed:
+        signedBy === null
+          ? "not at all: a cache is trusted, in Django too"
+          : `${signedAt ? instant(signedAt, now) : "at no time that it tells"}, by ${signerName(signedBy, keys)}`,
       expires: expiresAt ? instant(expiresAt, now) : "when the store says so; it does not tell",
     });
     print(`\n${indent(json)}`);
     return EXIT.done;
   },
 });
-
-function text({ payload }: LoadedRecord, name: string): string {
-  if (typeof payload === "string") return payload;
-  throw fault(`session ${name} is stored as bytes, in another format than Django's signed text`);
-}

@@ -1,7 +1,12 @@
 import { existsSync } from "node:fs";
 import { type ConnectedStore, connect } from "../connect.ts";
 import { isPlainObject } from "../core/values.ts";
-import { type DjangoSettings, type ResolvedDjangoSettings, resolveDjangoSettings } from "../django/settings.ts";
+import {
+  connectDjangoStore,
+  type DjangoSettings,
+  type ResolvedDjangoSettings,
+  resolveDjangoSettings,
+} from "../django.ts";
 import type { Values } from "./command.ts";
 import { fault, misuse } from "./faults.ts";
 import { parseSecretJson, readText } from "./input.ts";
@@ -25,9 +30,11 @@ export interface FileSettings extends ResolvedDjangoSettings {
 }
 
 export interface Source {
+  /** Of `cached_db` the database, which is the truth. */
   readonly url: string;
   /** `null` where a URL says where the sessions are. */
   readonly settings: FileSettings | null;
+  connect(): Promise<ConnectedStore>;
 }
 
 export function source(options: Values<typeof STORE_OPTION & typeof SETTINGS_OPTION>): Source {
@@ -35,7 +42,7 @@ export function source(options: Values<typeof STORE_OPTION & typeof SETTINGS_OPT
   if (store !== undefined && settings !== undefined) {
     throw misuse("--store and --settings both say where the sessions are: give one of them");
   }
-  if (store !== undefined) return { url: store, settings: null };
+  if (store !== undefined) return fromUrl(store);
   if (settings !== undefined) return fromFile(settings, "--settings");
 
   const { SOJOURN_STORE, SOJOURN_SETTINGS } = process.env;
@@ -43,7 +50,7 @@ export function source(options: Values<typeof STORE_OPTION & typeof SETTINGS_OPT
     throw fault("SOJOURN_STORE and SOJOURN_SETTINGS both say where the sessions are: unset one, or use an option");
   }
   if (SOJOURN_SETTINGS) return fromFile(SOJOURN_SETTINGS, "SOJOURN_SETTINGS");
-  return { url: SOJOURN_STORE || DEFAULT_URL, settings: null };
+  return fromUrl(SOJOURN_STORE || DEFAULT_URL);
 }
 
 /** The settings alone, for a command that asks no store. */
@@ -53,9 +60,17 @@ export function settingsOnly(options: Values<typeof SETTINGS_OPTION>): FileSetti
   return path ? readSettings(path, "SOJOURN_SETTINGS") : null;
 }
 
+function fromUrl(url: string): Source {
+  return { url, settings: null, connect: () => connect(url) };
+}
+
 function fromFile(path: string, origin: string): Source {
   const settings = readSettings(path, origin);
-  return { url: settings.storeUrl, settings };
+  const { engine } = settings;
+  if (engine.name === "signed_cookies") {
+    throw fault(`by ${path}, sessions are kept in signed cookies: nothing of them is stored at the server`);
+  }
+  return { url: engine.store.url, settings, connect: () => connectDjangoStore(engine, settings.settings) };
 }
 
 function readSettings(path: string, origin: string): FileSettings {
@@ -66,11 +81,11 @@ function readSettings(path: string, origin: string): FileSettings {
 }
 
 /** Opens a store, and closes it whatever happens. */
-export async function withStore<T>(url: string, use: (store: ConnectedStore) => Promise<T>): Promise<T> {
-  if (url.startsWith("memory:")) {
+export async function withStore<T>(from: Source, use: (store: ConnectedStore) => Promise<T>): Promise<T> {
+  if (from.url.startsWith("memory:")) {
     throw fault("a memory: store lives inside the server's process; no command can reach its sessions");
   }
-  const store = await connect(url);
+  const store = await from.connect();
   try {
     return await use(store);
   } finally {
@@ -79,18 +94,18 @@ export async function withStore<T>(url: string, use: (store: ConnectedStore) => 
 }
 
 /** As `withStore`, for commands that must not create what they look into: opening a SQLite file would. */
-export async function withExistingStore<T>(url: string, use: (store: ConnectedStore) => Promise<T>): Promise<T> {
-  const path = /^sqlite:(?:\/\/)?(.+)$/s.exec(url)?.[1];
+export async function withExistingStore<T>(from: Source, use: (store: ConnectedStore) => Promise<T>): Promise<T> {
+  const path = /^sqlite:(?:\/\/)?(.+)$/s.exec(from.url)?.[1];
   if (path !== undefined && !existsSync(path)) {
     throw fault(
       `there is no file ${path}; name the store with --store or --settings, or create it with \`sojourn migrate\``,
     );
   }
-  return withStore(url, use);
+  return withStore(from, use);
 }
 
 /** A store's URL without what may be secret: the password, and the query, where some drivers take one too. */
 export function shownUrl(url: string): string {
-  if (url.startsWith("sqlite:")) return url;
+  if (/^(?:sqlite|file):/.test(url)) return url;
   return url.replace(/[?#].*$/s, "").replace(/^([a-z0-9+]+:\/\/[^:/@]*):.*@/s, "$1:***@");
 }

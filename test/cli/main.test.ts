@@ -145,7 +145,7 @@ describe("where the sessions are", () => {
     test(`${args[0]} on a file without the table says how to create it`, () => {
       const { code, stdout, stderr } = sojourn([...args, "--store", `sqlite:${file("")}`], { env });
       assert.deepEqual({ code, stdout }, { code: 1, stdout: "" });
-      assert.match(stderr, /^sojourn: There is no table django_session\. .*sojourn migrate.*\n$/);
+      assert.match(stderr, /^sojourn: SQLite has no table django_session\. .*sojourn migrate.*\n$/);
     });
 
     test(`${args[0]} on a file that is no database says so in one line`, () => {
