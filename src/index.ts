@@ -6,6 +6,9 @@ import type { SessionSettings } from "./core/settings.ts";
 import { type DjangoCodecOptions, djangoCodec } from "./django/codec.ts";
 import { storeEngine } from "./engines/store-engine.ts";
 
+export { type EncryptedCodecOptions, encryptedCodec } from "./codecs/encrypted.ts";
+export { jsonCodec } from "./codecs/json.ts";
+export { structuredCodec } from "./codecs/structured.ts";
 export type {
   Decoded,
   DeleteExpiredOptions,
@@ -25,9 +28,24 @@ export { fingerprint } from "./core/key.ts";
 export type { Session } from "./core/session.ts";
 export type { Sessions } from "./core/sessions.ts";
 export type { SessionSettings } from "./core/settings.ts";
+export { type CookieEngineOptions, cookieEngine } from "./engines/cookie-engine.ts";
 export { storeEngine } from "./engines/store-engine.ts";
+export { type CachedStoreOptions, cachedStore } from "./stores/cached/store.ts";
+export { type FileStoreOptions, fileStore } from "./stores/file/store.ts";
+export {
+  type MemcachedClient,
+  type MemcachedClientOptions,
+  type MemcachedItem,
+  type MemcachedSet,
+  memcachedClient,
+} from "./stores/memcached/client.ts";
+export { type MemcachedStoreOptions, memcachedStore } from "./stores/memcached/store.ts";
 export { type MemoryStoreOptions, memoryStore } from "./stores/memory.ts";
+export type { RedisClient } from "./stores/redis/client.ts";
+export { type RedisStoreOptions, redisStore } from "./stores/redis/store.ts";
 export type { SqlClient, SqlDialect } from "./stores/sql/dialect.ts";
+export { type MysqlClient, mysql, mysqlClient } from "./stores/sql/mysql.ts";
+export { type PgClient, type PostgresJs, postgres, postgresClient } from "./stores/sql/postgres.ts";
 export { type SqliteDatabase, sqlite, sqliteClient } from "./stores/sql/sqlite.ts";
 export { type SqlStoreOptions, sqlStore } from "./stores/sql/store.ts";
 

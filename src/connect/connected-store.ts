@@ -1,4 +1,4 @@
-import type { SessionStore } from "../core/contracts.ts";
+import type { Payload, SessionStore } from "../core/contracts.ts";
 
 /** A store with a connection of its own. */
 export interface ConnectedStore extends SessionStore {
@@ -14,6 +14,10 @@ export interface ConnectOptions {
    * memcached, `"sessionid"` for files, as Django names them. Databases have a table instead.
    */
   readonly prefix?: string | undefined;
+  /** Files only, and only where Django shares them: as `FileStoreOptions.expiryOf`. */
+  readonly expiryOf?: ((payload: Payload, modifiedAt: Date) => Date | null) | undefined;
+  /** memcached only, and only where Python shares it: as `MemcachedStoreOptions.flags`. */
+  readonly flags?: number | undefined;
   /** The clock. For tests. */
   readonly now?: (() => Date) | undefined;
 }

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fromIsoFormat } from "../../core/expiry.ts";
 import type { SqlClient, SqlDialect } from "./dialect.ts";
+import { messageOf, type SqlFault } from "./fault.ts";
+import { utcText } from "./instant.ts";
 
 /** Described rather than imported: node:sqlite, better-sqlite3, libsql and bun:sqlite all have this shape. */
 export interface SqliteDatabase {
@@ -16,22 +18,41 @@ export interface SqliteStatement {
 /** Milliseconds that a statement waits while another connection writes; within the 1.5 s that a request has for its session. */
 const BUSY_TIMEOUT_MS = 1000;
 
-/** Python's last: a year of five digits would be compared as earlier than every other. */
-const LAST_INSTANT = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+/** SQLite's own words; its messages never quote a value. */
+const FAULTS: Readonly<Record<string, SqlFault>> = {
+  "no such table: django_session": "missingTable",
+  "database is locked": "slow",
+  "attempt to write a readonly database": "readOnly",
+  "database or disk is full": "full",
+};
 
 /** Django's dialect of SQLite: instants are text in UTC, compared as text, with six digits or no fraction. */
 export const sqlite: SqlDialect = {
+  name: "SQLite",
   schema: [
     `CREATE TABLE IF NOT EXISTS "django_session" ("session_key" varchar(40) NOT NULL PRIMARY KEY, "session_data" text NOT NULL, "expire_date" datetime NOT NULL)`,
     `CREATE INDEX IF NOT EXISTS "django_session_expire_date_a5c62663" ON "django_session" ("expire_date")`,
   ],
   placeholder: () => "?",
   instant(date) {
-    const text = new Date(Math.min(date.getTime(), LAST_INSTANT)).toISOString().replace("T", " ");
-    return text.endsWith(".000Z") ? text.slice(0, -5) : `${text.slice(0, -1)}000`;
+    const text = utcText(date);
+    return text.endsWith(".000") ? text.slice(0, -4) : `${text}000`;
   },
+  expireDate: "expire_date",
   readInstant: (value) => fromIsoFormat(String(value)) ?? undefined,
-  isMissingTable: (error) => error instanceof Error && error.message.includes("no such table: django_session"),
+  isKey: "session_key = :key",
+  isExpected: "session_data = :expected",
+  create: [
+    "INSERT INTO django_session (session_key, session_data, expire_date) VALUES (:key, :data, :expiresAt) ON CONFLICT (session_key) DO UPDATE SET session_data = excluded.session_data, expire_date = excluded.expire_date WHERE django_session.expire_date <= :now",
+  ],
+  // The condition stands twice: what was renewed in between must stay.
+  deleteExpired: (batchSize) =>
+    `DELETE FROM django_session WHERE expire_date <= :now AND session_key IN (SELECT session_key FROM django_session WHERE expire_date <= :now ORDER BY expire_date LIMIT ${batchSize})`,
+  diagnose(error) {
+    const message = messageOf(error);
+    const words = Object.keys(FAULTS).find((each) => message.includes(each));
+    return { fault: words === undefined ? undefined : FAULTS[words], code: undefined, message };
+  },
 };
 
 /** Whether another connection, of any process, is writing: the same statement can succeed a moment later. */
@@ -85,8 +106,12 @@ export function sqliteClient(database: SqliteDatabase): SqlClient {
     }
   }
   return {
-    all: (sql, parameters) =>
-      whenFree(() => prepared(sql).all(...(parameters as never[])) as Record<string, unknown>[]),
+    rows: (sql, parameters) =>
+      whenFree(() =>
+        prepared(sql)
+          .all(...(parameters as never[]))
+          .map((row) => Object.values(row as object)),
+      ),
     run: (sql, parameters) => whenFree(() => write(prepared(sql), parameters)),
   };
 }

@@ -1,75 +1,107 @@
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import type { DeleteExpiredOptions, Payload, SessionStore } from "../../core/contracts.ts";
 import { SessionError } from "../../core/errors.ts";
 import type { SqlClient, SqlDialect } from "./dialect.ts";
+import { sqlError } from "./fault.ts";
 
 export interface SqlStoreOptions {
   /** The clock. For tests. */
   readonly now?: (() => Date) | undefined;
 }
 
+/** How often a statement is tried that lost to others, in a deadlock for example; the database has undone it. */
+const MAX_ATTEMPTS = 10;
+
 /**
  * Keeps records in Django's table, `django_session`. The client is the caller's: it is neither connected nor closed.
  * The table is Django's `migrate`'s or `sojourn migrate`'s to create.
  *
+ * A fault is `ERR_SESSION_UNAVAILABLE` and says what to do; it holds nothing that was stored.
+ *
  * @example sqlStore(sqliteClient(new DatabaseSync("db.sqlite3")), sqlite)
+ * @example sqlStore(postgresClient(new pg.Pool()), postgres)
+ * @example sqlStore(mysqlClient(mysql.createPool(url)), mysql)
  */
-export function sqlStore(sqlClient: SqlClient, dialect: SqlDialect, options: SqlStoreOptions = {}): SessionStore {
+export function sqlStore(client: SqlClient, dialect: SqlDialect, options: SqlStoreOptions = {}): SessionStore {
   const { now = () => new Date() } = options;
-  const client = hinting(sqlClient, dialect);
-  const p = dialect.placeholder;
-  const instant = dialect.instant;
+  const { instant, isKey, isExpected } = dialect;
   // One text a statement, so that drivers prepare each once.
-  const sql = {
-    load: `SELECT session_data, expire_date FROM django_session WHERE session_key = ${p(1)} AND expire_date > ${p(2)}`,
-    // An expired row does not exist for a reader, so it must not keep its key taken.
-    create: `INSERT INTO django_session (session_key, session_data, expire_date) VALUES (${p(1)}, ${p(2)}, ${p(3)}) ON CONFLICT (session_key) DO UPDATE SET session_data = excluded.session_data, expire_date = excluded.expire_date WHERE django_session.expire_date <= ${p(4)}`,
-    update: `UPDATE django_session SET session_data = ${p(1)}, expire_date = ${p(2)} WHERE session_key = ${p(3)} AND expire_date > ${p(4)}`,
-    updateExpected: `UPDATE django_session SET session_data = ${p(1)}, expire_date = ${p(2)} WHERE session_key = ${p(3)} AND expire_date > ${p(4)} AND session_data = ${p(5)}`,
-    delete: `DELETE FROM django_session WHERE session_key = ${p(1)} AND expire_date > ${p(2)}`,
-    deleteExpected: `DELETE FROM django_session WHERE session_key = ${p(1)} AND expire_date > ${p(2)} AND session_data = ${p(3)}`,
-    countExpired: `SELECT COUNT(*) AS total FROM django_session WHERE expire_date <= ${p(1)}`,
-    // The condition stands twice: what was renewed in between must stay.
-    deleteExpired: `DELETE FROM django_session WHERE expire_date <= ${p(1)} AND session_key IN (SELECT session_key FROM django_session WHERE expire_date <= ${p(2)} ORDER BY expire_date LIMIT ${p(3)})`,
-  };
+  const live = `${isKey} AND expire_date > :now`;
+  const update = `UPDATE django_session SET session_data = :data, expire_date = :expiresAt WHERE ${live}`;
+  const load = query(`SELECT session_data, ${dialect.expireDate} FROM django_session WHERE ${live}`);
+  const create = dialect.create.map(command);
+  const updateAny = command(update);
+  const updateExpected = command(`${update} AND ${isExpected}`);
+  const deleteAny = command(`DELETE FROM django_session WHERE ${live}`);
+  const deleteIfExpected = command(`DELETE FROM django_session WHERE ${live} AND ${isExpected}`);
+  const countExpired = query("SELECT COUNT(*) FROM django_session WHERE expire_date <= :now");
+
+  function query(template: string) {
+    return statement(template, (text, parameters) => client.rows(text, parameters));
+  }
+
+  function command(template: string) {
+    return statement(template, (text, parameters) => client.run(text, parameters));
+  }
+
+  function statement<T>(template: string, execute: (text: string, parameters: unknown[]) => Promise<T>) {
+    const names: string[] = [];
+    const text = template.replace(/:(\w+)/g, (_, name) => dialect.placeholder(names.push(name)));
+    return async (values: Readonly<Record<string, unknown>>): Promise<T> => {
+      const parameters = names.map((name) => values[name]);
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await execute(text, parameters);
+        } catch (error) {
+          if (attempt === MAX_ATTEMPTS || dialect.diagnose(error).fault !== "conflict") {
+            throw sqlError(dialect, client.address, error);
+          }
+        }
+        // Jitter, so that several do not meet again in step.
+        await sleep(Math.random() * 5 * attempt);
+      }
+    };
+  }
 
   return {
     async load(key) {
-      const [row] = await client.all(sql.load, [key, instant(now())]);
+      const [row] = await load({ key, now: instant(now()) });
       if (!row) return null;
-      const { session_data, expire_date } = row;
+      const [payload, expireDate] = row;
       return {
-        payload: typeof session_data === "string" ? session_data : "",
+        payload: typeof payload === "string" ? payload : "",
         // Read when it is asked for: most requests do not.
         get expiresAt() {
-          return dialect.readInstant(expire_date);
+          return dialect.readInstant(expireDate);
         },
       };
     },
     async create(key, { payload, expiresAt }) {
-      return (await client.run(sql.create, [key, storable(payload), instant(expiresAt), instant(now())])) > 0;
+      const values = { key, data: storable(payload), expiresAt: instant(expiresAt), now: instant(now()) };
+      for (const attempt of create) if ((await attempt(values)) > 0) return true;
+      return false;
     },
     async update(key, { payload, expiresAt }, expected) {
-      const parameters = [storable(payload), instant(expiresAt), key, instant(now())];
-      return expected === undefined
-        ? (await client.run(sql.update, parameters)) > 0
-        : (await client.run(sql.updateExpected, [...parameters, text(expected)])) > 0;
+      const values = { key, data: storable(payload), expiresAt: instant(expiresAt), now: instant(now()) };
+      if (expected === undefined) return (await updateAny(values)) > 0;
+      return isStorable(text(expected)) && (await updateExpected({ ...values, expected })) > 0;
     },
     async delete(key, expected) {
-      const parameters = [key, instant(now())];
-      return expected === undefined
-        ? (await client.run(sql.delete, parameters)) > 0
-        : (await client.run(sql.deleteExpected, [...parameters, text(expected)])) > 0;
+      const values = { key, now: instant(now()) };
+      if (expected === undefined) return (await deleteAny(values)) > 0;
+      return isStorable(text(expected)) && (await deleteIfExpected({ ...values, expected })) > 0;
     },
     async deleteExpired({ batchSize = 1000, onProgress, signal }: DeleteExpiredOptions = {}) {
-      if (!Number.isInteger(batchSize) || batchSize < 1) {
+      if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
         throw new SessionError("ERR_CONFIG", "deleteExpired: batchSize must be a positive integer.");
       }
-      const limit = instant(now());
-      const total = onProgress ? Number((await client.all(sql.countExpired, [limit]))[0]?.total ?? 0) : 0;
+      // In the text, not a parameter: MySQL takes a LIMIT only as an integer, and drivers send other numbers.
+      const deleteBatch = command(dialect.deleteExpired(batchSize));
+      const values = { now: instant(now()) };
+      const total = onProgress ? Number((await countExpired(values))[0]?.[0] ?? 0) : 0;
       let deleted = 0;
       while (!signal?.aborted) {
-        const batch = await client.run(sql.deleteExpired, [limit, limit, batchSize]);
+        const batch = await deleteBatch(values);
         deleted += batch;
         if (batch > 0) onProgress?.({ deleted, total: Math.max(total, deleted) });
         if (batch < batchSize) break;
@@ -81,25 +113,15 @@ export function sqlStore(sqlClient: SqlClient, dialect: SqlDialect, options: Sql
   };
 }
 
-/** The client, with an error that says what to do where the table is missing. */
-function hinting(client: SqlClient, { isMissingTable }: SqlDialect): SqlClient {
-  const explain = (cause: unknown): never => {
-    if (!isMissingTable(cause)) throw cause;
-    const message =
-      "There is no table django_session. Create it with `npx sojourn migrate --store <url>`, or Django's migrate.";
-    throw new SessionError("ERR_SESSION_UNAVAILABLE", message, { cause });
-  };
-  return {
-    all: (sql, parameters) => client.all(sql, parameters).catch(explain),
-    run: (sql, parameters) => client.run(sql, parameters).catch(explain),
-  };
+function storable(payload: Payload): string {
+  const value = text(payload);
+  if (isStorable(value)) return value;
+  throw new SessionError("ERR_SESSION_VALUE", "Django's session table keeps text without NUL characters.");
 }
 
 /** libsql and Node 22 cut a text off at NUL when they read it, and PostgreSQL takes none: better refused than cut. */
-function storable(payload: Payload): string {
-  const value = text(payload);
-  if (!value.includes("\0")) return value;
-  throw new SessionError("ERR_SESSION_VALUE", "Django's session table keeps text without NUL characters.");
+function isStorable(value: string): boolean {
+  return !value.includes("\0");
 }
 
 function text(payload: Payload): string {

@@ -15,10 +15,15 @@ export interface Server {
 /** Milliseconds that a server has until it is ready; the slowest takes about one second. */
 const START_TIMEOUT_MS = 30_000;
 
+const directories: string[] = [];
+process.once("exit", () => {
+  for (const path of directories) rmSync(path, { recursive: true, force: true });
+});
+
 /** A directory that is removed when this process exits. */
 export function temporaryDirectory(): string {
   const path = mkdtempSync(join(tmpdir(), "sojourn-"));
-  process.once("exit", () => rmSync(path, { recursive: true, force: true }));
+  directories.push(path);
   return path;
 }
 

@@ -1,0 +1,73 @@
+import type { SessionError } from "../core/errors.ts";
+import type { RedisCommand } from "../stores/redis/client.ts";
+import { explained, redisFault } from "../stores/redis/fault.ts";
+import { redisRecords } from "../stores/redis/store.ts";
+import type { ConnectedStore, ConnectOptions } from "./connected-store.ts";
+import { deadline } from "./deadline.ts";
+import type { RedisConnection } from "./redis/connection.ts";
+import { openIoRedis } from "./redis/ioredis.ts";
+import { type RedisLocation, redisLocation } from "./redis/location.ts";
+import { openNodeRedis } from "./redis/node-redis.ts";
+
+/** A third of what a request has for its session. */
+const OPERATION_TIMEOUT_MS = 500;
+
+/** Commands that the driver holds at most: while a server is silent, they would fill the memory. */
+const MAX_UNANSWERED = 10_000;
+
+/**
+ * With node-redis if it is installed, else with ioredis. Resolves whether the server is there or not; until it is,
+ * operations fail at once.
+ *
+ * @param url as `connect` describes it
+ */
+export async function connectRedis(url: string, options: ConnectOptions): Promise<ConnectedStore> {
+  const location = redisLocation(url);
+  const connection = await open(location);
+  await connection.tried;
+
+  function explain(error: unknown, key: string): SessionError {
+    const { message } = error as Error;
+    const isReply = /^[A-Z]{2,} /.test(message);
+    // A primary that became a replica: its name may lead to the new one by now.
+    if (!isReply || /\bREADONLY\b/.test(message)) connection.doubt();
+    // Where the server said nothing, the driver knows more of its connection than of the command.
+    return redisFault(isReply ? error : (connection.failure() ?? error), key, location.name);
+  }
+
+  return {
+    ...redisRecords(explained(bounded(connection.command), explain), options),
+    migrate: async () => false,
+    close: async () => {
+      await connection.close();
+    },
+  };
+}
+
+/** The command, failing when no answer comes in time, and at once when too many wait for theirs. */
+function bounded(command: RedisCommand): RedisCommand {
+  const inTime = deadline(OPERATION_TIMEOUT_MS, "answer");
+  let unanswered = 0;
+  const counted: RedisCommand = async (key, parts) => {
+    unanswered++;
+    try {
+      return await command(key, parts);
+    } finally {
+      unanswered--;
+    }
+  };
+  return (key, parts) =>
+    unanswered < MAX_UNANSWERED
+      ? inTime(counted(key, parts))
+      : Promise.reject(new Error(`no answer: ${MAX_UNANSWERED} commands wait for theirs`));
+}
+
+async function open(location: RedisLocation): Promise<RedisConnection> {
+  try {
+    return await openNodeRedis(location);
+  } catch (error) {
+    return openIoRedis(location).catch(() => {
+      throw error;
+    });
+  }
+}

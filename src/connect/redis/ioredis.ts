@@ -1,0 +1,80 @@
+import { type IoRedisClient, redisCommand } from "../../stores/redis/client.ts";
+import { loadDriver } from "../driver.ts";
+import { CONNECT_TIMEOUT_MS, type RedisConnection, retryDelay, SILENCE_MS } from "./connection.ts";
+import type { RedisLocation } from "./location.ts";
+
+type Client = IoRedisClient & {
+  on(event: string, listener: (error: Error) => void): unknown;
+  disconnect(): void;
+};
+
+export async function openIoRedis(location: RedisLocation): Promise<RedisConnection> {
+  const client = await makeClient(location);
+  let failure: Error | undefined;
+  const tried = new Promise<void>((resolve) => {
+    for (const event of ["error", "node error"]) {
+      client.on(event, (error) => {
+        // A cluster's own error says only that no node helped; this is the node's.
+        failure = (error as { lastNodeError?: Error }).lastNodeError ?? error;
+        resolve();
+      });
+    }
+    client.on("ready", () => {
+      failure = undefined;
+      resolve();
+    });
+  });
+  return {
+    command: redisCommand(client),
+    tried,
+    failure: () => failure,
+    doubt: () => {},
+    close: () => client.disconnect(),
+  };
+}
+
+async function makeClient({ kind, ...location }: RedisLocation): Promise<Client> {
+  const { Redis, Cluster } = await loadDriver("ioredis", () => import("ioredis"));
+  const { addresses, path, database, login, sentinelLogin, tls } = location;
+  const options = {
+    ...login,
+    ...(tls && { tls }),
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    socketTimeout: SILENCE_MS,
+    reconnectOnError: ({ message }: Error) => /\bREADONLY\b/.test(message),
+    retryStrategy: retryDelay,
+    enableOfflineQueue: false,
+    // It would take one more right, +info.
+    enableReadyCheck: kind === "sentinel",
+    // What was on its way when the connection broke fails; it is not sent again.
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+  };
+  switch (kind) {
+    case "cluster":
+      return new Cluster(addresses, {
+        redisOptions: options,
+        enableOfflineQueue: false,
+        clusterRetryStrategy: retryDelay,
+        // Each 100 ms after the other: nothing is sent again after its deadline.
+        maxRedirections: 4,
+        // A certificate is for a name; ioredis would look the address up, and check that.
+        ...(tls && { dnsLookup: (host, found) => found(null, host) }),
+      });
+    case "sentinel":
+      return new Redis({
+        ...options,
+        db: database,
+        sentinels: addresses,
+        name: path,
+        ...(sentinelLogin.username && { sentinelUsername: sentinelLogin.username }),
+        ...(sentinelLogin.password && { sentinelPassword: sentinelLogin.password }),
+        sentinelRetryStrategy: retryDelay,
+        ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: tls }),
+      });
+    case "socket":
+      return new Redis({ ...options, db: database, path });
+    case "server":
+      return new Redis({ ...options, db: database, ...addresses[0] });
+  }
+}

@@ -1,0 +1,153 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type RedisClient, type RedisCommand, redisCommand } from "../../stores/redis/client.ts";
+import { loadDriver } from "../driver.ts";
+import { CONNECT_TIMEOUT_MS, type RedisConnection, retryDelay } from "./connection.ts";
+import type { RedisLocation } from "./location.ts";
+
+type Client = RedisClient & {
+  on(event: string, listener: (error: Error) => void): unknown;
+  connect(): Promise<unknown>;
+  destroy(): unknown;
+};
+
+/** A client that has not connected by then is stuck. The least time between two new ones as well. */
+const ESTABLISHING_MS = 2 * CONNECT_TIMEOUT_MS;
+
+/** How long a client that was replaced may finish what it was sent. */
+const FAREWELL_MS = 1000;
+
+/**
+ * node-redis connects again when a connection breaks. But it does not notice one that is silent (`socketTimeout` ends
+ * idle connections and spares those that are written to), and its cluster waits for ever for a node that is down when it
+ * is discovered. So a client in doubt is replaced as soon as a new one has connected.
+ */
+export async function openNodeRedis(location: RedisLocation): Promise<RedisConnection> {
+  const driver = await loadDriver("redis", () => import("redis"));
+  const clients = new Set<Client>();
+  let command: RedisCommand | undefined;
+  let current: Client | undefined;
+  let failure: Error | undefined;
+  let establishing: Promise<void> | undefined;
+  let renewable = 0;
+  let isClosed = false;
+  let resolveTried: () => void;
+  const tried = new Promise<void>((resolve) => {
+    resolveTried = resolve;
+  });
+
+  function failed(error: Error): void {
+    failure = error;
+    resolveTried();
+  }
+
+  function make(): Client {
+    const client = makeClient(driver, location);
+    clients.add(client);
+    // Without a listener, "error" ends the process. A cluster tells of its nodes, a sentinel of its clients.
+    for (const event of ["error", "node-error"]) client.on(event, (error) => clients.has(client) && failed(error));
+    for (const event of ["ready", "node-ready"]) {
+      client.on(event, () => {
+        if (clients.has(client)) failure = undefined;
+      });
+    }
+    return client;
+  }
+
+  async function end(client: Client): Promise<void> {
+    clients.delete(client);
+    try {
+      await client.destroy();
+    } catch {
+      // It was not open.
+    }
+  }
+
+  async function establish(): Promise<void> {
+    for (let attempt = 0; !isClosed; attempt++) {
+      const client = make();
+      // A cluster would wait for this node.
+      const broken = new Promise((_resolve, reject) => client.on("node-error", reject));
+      try {
+        await within(ESTABLISHING_MS, Promise.race([client.connect(), broken]));
+      } catch (error) {
+        failed(failure ?? (error as Error));
+        void end(client);
+        await sleep(retryDelay(attempt), undefined, { ref: false });
+        continue;
+      }
+      if (current) setTimeout(end, FAREWELL_MS, current).unref();
+      current = client;
+      command = redisCommand(client);
+      failure = undefined;
+      renewable = performance.now() + ESTABLISHING_MS;
+      return resolveTried();
+    }
+  }
+
+  function renew(): void {
+    if (establishing || isClosed || performance.now() < renewable) return;
+    establishing = establish().finally(() => {
+      establishing = undefined;
+    });
+  }
+
+  renew();
+  return {
+    command: (key, parts) => command?.(key, parts) ?? Promise.reject(new Error("not connected yet")),
+    tried,
+    failure: () => failure,
+    doubt: renew,
+    async close() {
+      isClosed = true;
+      await Promise.all([...clients].map(end));
+    },
+  };
+}
+
+function makeClient(driver: typeof import("redis"), { kind, ...location }: RedisLocation): Client {
+  const { addresses, path, database, login, sentinelLogin, tls } = location;
+  const connecting = { connectTimeout: CONNECT_TIMEOUT_MS, reconnectStrategy: retryDelay };
+  const socket = tls ? { ...connecting, ...tls, tls: true as const } : connecting;
+  const options = {
+    socket,
+    disableOfflineQueue: true,
+    // Does not cover a command that was sent, and makes each five times as expensive.
+    commandOptions: { timeout: 0 },
+    maintNotifications: "disabled" as const,
+  };
+  switch (kind) {
+    case "cluster":
+      return driver.createCluster({
+        rootNodes: addresses.map((address) => ({ socket: address })),
+        defaults: { ...options, ...login },
+        commandOptions: options.commandOptions,
+        topologyRefreshOnReconnectionAttemptStrategy: 500,
+      });
+    case "sentinel":
+      return driver.createSentinel({
+        name: path,
+        sentinelRootNodes: addresses,
+        nodeClientOptions: { ...options, ...login, database },
+        sentinelClientOptions: { ...options, ...sentinelLogin },
+        commandOptions: options.commandOptions,
+        // What failed is not sent again, and no operation waits until there is a primary.
+        maxCommandRediscovers: 0,
+      });
+    case "socket":
+      return driver.createClient({ ...options, ...login, database, socket: { ...connecting, path } });
+    case "server":
+      return driver.createClient({ ...options, ...login, database, socket: { ...socket, ...addresses[0]! } });
+  }
+}
+
+async function within(ms: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no connection within ${ms} ms`)), ms);
+  });
+  try {
+    await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,124 @@
+import type { SessionStore } from "../../core/contracts.ts";
+import { SessionError } from "../../core/errors.ts";
+import { report, type SessionEvents } from "../../core/events.ts";
+import { fingerprint } from "../../core/key.ts";
+
+/** Milliseconds after which a cache that failed is tried again: in the background, so that no request waits for it. */
+const RETRY_MS = 1000;
+
+/** Keys remembered at most. Beyond them, no entry is believed. */
+const MAX_DIRTY = 10_000;
+
+type Operation = SessionEvents["sojourn:cache-failed"]["operation"];
+
+/**
+ * A cache whose faults are nobody else's: they are reported, never thrown.
+ *
+ * A key whose entry could not be removed is *dirty*: a stale entry may lie under it, so this process does not read it
+ * until the entry has been removed, or has expired. Other processes cannot know; for them it is removed as soon as the
+ * cache answers again.
+ */
+export interface GuardedCache {
+  /** Whether the cache may be asked for this key: it is not down, and the key is not dirty. */
+  trusts(key: string): boolean;
+  /** The cache's answer, or `undefined` for none. */
+  ask<T>(operation: Operation, key: string, call: () => Promise<T>): Promise<T | undefined>;
+  /** Removes what lies under the key: now, or as soon as the cache answers again. */
+  invalidate(key: string): Promise<void>;
+  reportUnreadable(key: string): void;
+}
+
+/** @param entryLifeMs how long an entry can be there at most */
+export function guardedCache(cache: SessionStore, entryLifeMs: number, timeoutMs: number): GuardedCache {
+  /** When the last entry under a dirty key will have expired, and which mark it is. */
+  const dirty = new Map<string, { readonly until: number; readonly mark: number }>();
+  let marks = 0;
+  let tooManyUntil = 0;
+  /** The key with which the cache failed; `undefined` while it works. */
+  let failedKey: string | undefined;
+  let retry: NodeJS.Timeout | undefined;
+
+  async function ask<T>(operation: Operation, key: string, call: () => Promise<T>): Promise<T | undefined> {
+    try {
+      const answer = await within(timeoutMs, call);
+      failedKey = undefined;
+      return answer;
+    } catch (error) {
+      reportFailure(operation, key, error instanceof Error ? error.message : String(error));
+      // A session that is too large for the cache must not take it away from the others.
+      if (error instanceof SessionError && error.code !== "ERR_SESSION_UNAVAILABLE") return undefined;
+      failedKey = key;
+      retryLater();
+      return undefined;
+    }
+  }
+
+  function markDirty(key: string): void {
+    const until = performance.now() + entryLifeMs;
+    if (dirty.size >= MAX_DIRTY && !dirty.has(key)) tooManyUntil = until;
+    else dirty.set(key, { until, mark: ++marks });
+    retryLater();
+  }
+
+  async function remove(key: string): Promise<boolean> {
+    const before = marks;
+    if ((await ask("delete", key, () => cache.delete(key))) === undefined) return false;
+    // What was marked after the removal began may have to be removed again.
+    if ((dirty.get(key)?.mark ?? 0) <= before) dirty.delete(key);
+    return true;
+  }
+
+  function retryLater(): void {
+    if (!retry) retry = setTimeout(() => void recover(), RETRY_MS).unref();
+  }
+
+  async function recover(): Promise<void> {
+    let works = true;
+    for (const [key, { until }] of dirty) {
+      if (until <= performance.now()) dirty.delete(key);
+      else works &&= await remove(key);
+    }
+    // Nothing to remove: any question will do.
+    const key = failedKey;
+    if (works && key !== undefined) await ask("load", key, () => cache.load(key));
+    retry = undefined;
+    if (dirty.size > 0 || failedKey !== undefined) retryLater();
+  }
+
+  return {
+    trusts(key) {
+      if (failedKey !== undefined) return false;
+      if (dirty.size === 0 && tooManyUntil === 0) return true;
+      const time = performance.now();
+      return time >= tooManyUntil && time >= (dirty.get(key)?.until ?? 0);
+    },
+    ask,
+    async invalidate(key) {
+      if (failedKey !== undefined || !(await remove(key))) markDirty(key);
+    },
+    reportUnreadable: (key) => reportFailure("load", key, "The entry cannot be read: it is damaged, or not ours."),
+  };
+}
+
+/** Stores keep session keys out of their errors; somebody's own may not. */
+function reportFailure(operation: Operation, key: string, message: string): void {
+  report("sojourn:cache-failed", () => ({
+    session: fingerprint(key),
+    operation,
+    error: message.replaceAll(key, "(session key)"),
+  }));
+}
+
+async function within<T>(ms: number, call: () => Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    const error = () => new SessionError("ERR_SESSION_UNAVAILABLE", `The cache did not answer within ${ms} ms.`);
+    // Where this process itself was busy for so long, the answer has arrived and is read before the next "immediate".
+    timer = setTimeout(() => setImmediate(() => reject(error())), ms);
+  });
+  try {
+    return await Promise.race([call(), tooLate]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

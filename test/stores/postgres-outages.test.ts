@@ -1,0 +1,17 @@
+import { describe } from "node:test";
+import { startPostgres } from "../support/servers/postgres.ts";
+import { outages } from "./database-outages.ts";
+
+describe("a store of PostgreSQL", () => {
+  outages({
+    name: "PostgreSQL",
+    driver: "pg",
+    start: () => startPostgres(),
+    disconnect: (server) =>
+      server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"),
+    setReadOnly(server, isReadOnly) {
+      server.sql(`ALTER SYSTEM SET default_transaction_read_only = ${isReadOnly}`);
+      server.sql("SELECT pg_reload_conf()");
+    },
+  });
+});

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { connect as connectSocket, createServer, type Socket } from "node:net";
+import { before, describe, type TestContext, test } from "node:test";
+import type { ConnectedStore, ConnectOptions } from "../../src/connect.ts";
+import { startRedis } from "../support/servers/redis.ts";
+import { temporaryDirectory, until } from "../support/servers/server.ts";
+import { connectWith, DRIVERS } from "./redis-drivers.ts";
+import { failsWithoutSecrets, SECRETS } from "./redis-secrets.ts";
+import { backAgain, inAnHour, KEY } from "./redis-usage.ts";
+
+for (const driver of DRIVERS) {
+  describe(`a store that connect made with ${driver}`, () => {
+    let connect: (url: string, options?: ConnectOptions) => Promise<ConnectedStore>;
+    before(async () => {
+      connect = await connectWith(driver);
+    });
+
+    const at = async (t: TestContext, port: number): Promise<ConnectedStore> => {
+      const store = await connect(`redis://127.0.0.1:${port}`);
+      t.after(() => store.close());
+      return store;
+    };
+    const record = { payload: SECRETS.payload, expiresAt: inAnHour() };
+    const operations = (store: ConnectedStore): Promise<unknown>[] => [
+      store.load(SECRETS.key),
+      store.create(SECRETS.key, record),
+      store.update(SECRETS.key, record, SECRETS.expected),
+      store.delete(SECRETS.key, SECRETS.expected),
+    ];
+    const allFail = async (store: ConnectedStore, message: RegExp) => {
+      for (const operation of operations(store).map((each) => failsWithoutSecrets(each, message))) await operation;
+    };
+
+    test("is made without a server, fails at once, and works when the server comes", async (t) => {
+      const server = await startRedis();
+      await server.kill();
+      const store = await at(t, server.port);
+      await allFail(store, /^Redis at 127\.0\.0\.1:\d+: .*ECONNREFUSED/);
+      await server.restart();
+      await backAgain(() => store.load(KEY));
+    });
+
+    test("fails at once while the server is down, and works when it is back, without its scripts", async (t) => {
+      const server = await startRedis();
+      const store = await at(t, server.port);
+      await store.create(KEY, record);
+      assert.equal(await store.update(KEY, record, record.payload), true);
+      await server.kill();
+      await assert.rejects(store.load(KEY));
+      await allFail(store, /^Redis at 127\.0\.0\.1:\d+: /);
+      await server.restart();
+      await backAgain(() => store.load(KEY));
+      assert.equal(await store.load(KEY), null);
+      await store.create(KEY, record);
+      assert.equal(await store.update(KEY, record, record.payload), true);
+    });
+
+    test("connects again when the server throws it out", async (t) => {
+      const server = await startRedis();
+      const store = await at(t, server.port);
+      for (let times = 0; times < 3; times++) {
+        server.cli("client", "kill", "type", "normal", "skipme", "yes");
+        await backAgain(() => store.load(KEY));
+      }
+    });
+
+    test("gives a server that is stopped its time, and works when it goes on", async (t) => {
+      const server = await startRedis();
+      const store = await at(t, server.port);
+      server.process.kill("SIGSTOP");
+      await allFail(store, /no answer within 500 ms/);
+      server.process.kill("SIGCONT");
+      await backAgain(() => store.load(KEY));
+      // Late, some of those that failed were done: who is told so knows nothing of the outcome.
+      await store.delete(SECRETS.key);
+    });
+
+    test("is not late because this process was busy", async (t) => {
+      const server = await startRedis();
+      const store = await at(t, server.port);
+      const loaded = store.load(KEY);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+      assert.equal(await loaded, null);
+    });
+
+    test("does not let commands pile up while the server is silent", async (t) => {
+      const server = await startRedis();
+      const store = await at(t, server.port);
+      server.process.kill("SIGSTOP");
+      const waiting = Array.from({ length: 10_000 }, () => assert.rejects(store.load(KEY)));
+      await assert.rejects(store.load(KEY), /no answer: 10000 commands wait/);
+      await Promise.all(waiting);
+      server.process.kill("SIGCONT");
+      await backAgain(() => store.load(KEY));
+    });
+
+    test("leaves a connection that is silent for a new one", async (t) => {
+      const server = await startRedis();
+      const proxy = await startProxy(t, server.port);
+      const store = await at(t, proxy.port);
+      await store.create(KEY, record);
+      // As when a firewall forgets a connection: nothing is refused and nothing comes.
+      proxy.silence();
+      await assert.rejects(store.load(KEY), /no answer within/);
+      await backAgain(() => store.load(KEY));
+      assert.equal(String((await store.load(KEY))?.payload), record.payload);
+    });
+
+    test("looks for the primary anew when its server has become a replica", async (t) => {
+      const [server, successor] = [await startRedis(), await startRedis()];
+      const proxy = await startProxy(t, server.port);
+      const store = await at(t, proxy.port);
+      await store.load(KEY);
+      server.cli("replicaof", "127.0.0.1", `${successor.port}`);
+      proxy.leadTo(successor.port);
+      await assert.rejects(store.create(KEY, record), /READONLY/);
+      await backAgain(() => store.create(KEY, record));
+      assert.equal(successor.cli("exists", `session:${KEY}`), "1");
+    });
+
+    describe("names the server, and what is wrong with it:", () => {
+      test("no memory", async (t) => {
+        const server = await startRedis();
+        server.cli("set", `session:${SECRETS.key}`, SECRETS.expected);
+        server.cli("config", "set", "maxmemory", "1");
+        const store = await at(t, server.port);
+        await failsWithoutSecrets(store.update(SECRETS.key, record), /^Redis at 127\.0\.0\.1:\d+: OOM/);
+        await failsWithoutSecrets(store.update(SECRETS.key, record, SECRETS.expected), /: OOM .* full/);
+        assert.equal(String((await store.load(SECRETS.key))?.payload), SECRETS.expected);
+        server.cli("config", "set", "maxmemory", "0");
+        assert.equal(await store.update(SECRETS.key, record, SECRETS.expected), true);
+      });
+
+      test("a disk that cannot be written", async (t) => {
+        const directory = temporaryDirectory();
+        const server = await startRedis("--dir", directory, "--save", "3600 1");
+        rmSync(directory, { recursive: true });
+        server.cli("set", `session:${SECRETS.key}`, SECRETS.expected);
+        server.cli("bgsave");
+        await until(async () => server.cli("info", "persistence").includes("bgsave_status:err"), "a failure");
+        const store = await at(t, server.port);
+        await failsWithoutSecrets(store.create(SECRETS.key, record), /^Redis at 127\.0\.0\.1:\d+: MISCONF/);
+        await failsWithoutSecrets(store.update(SECRETS.key, record, SECRETS.expected), /: MISCONF/);
+        assert.equal(String((await store.load(SECRETS.key))?.payload), SECRETS.expected);
+      });
+    });
+  });
+}
+
+/** Passes bytes on between its port and the one that it leads to. */
+async function startProxy(t: TestContext, target: number) {
+  let port = target;
+  const pairs = new Set<[Socket, Socket]>();
+  const server = createServer((near) => {
+    const far = connectSocket(port, "127.0.0.1");
+    const pair: [Socket, Socket] = [near, far];
+    pairs.add(pair);
+    for (const [from, to] of [pair, pair.toReversed()] as [Socket, Socket][]) {
+      from.on("data", (data) => pairs.has(pair) && to.write(data));
+      from.on("error", () => {}).on("close", () => to.destroy());
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    for (const pair of pairs) for (const socket of pair) socket.destroy();
+    server.close();
+  });
+  return {
+    port: (server.address() as { port: number }).port,
+    /** Swallows all that comes on the connections that there are. */
+    silence: () => pairs.clear(),
+    /** Where new connections go. */
+    leadTo: (other: number) => {
+      port = other;
+    },
+  };
+}

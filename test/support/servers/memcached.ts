@@ -1,0 +1,39 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { accepts, freePort, type Server, startServer, until } from "./server.ts";
+
+export interface Memcached extends Server {
+  readonly port: number;
+  /** Stops it, as an overloaded machine would, and waits until it stands. */
+  freeze(): Promise<void>;
+  thaw(): void;
+}
+
+/**
+ * @param args memcached's options, such as `-I 4m`; with `-s path` it listens there and not at the port
+ * @param port of a server that was killed, to start it again
+ */
+export async function startMemcached(args: readonly string[] = [], port?: number): Promise<Memcached> {
+  const own = port ?? (await freePort());
+  const server = startServer("memcached", ["-u", "root", "-l", "127.0.0.1", "-p", String(own), ...args]);
+  const socket = args[args.indexOf("-s") + 1]!;
+  const address = args.includes("-s") ? { path: socket } : { port: own, host: "127.0.0.1" };
+  await until(() => accepts(address), "memcached");
+  return {
+    ...server,
+    port: own,
+    async freeze() {
+      server.process.kill("SIGSTOP");
+      await until(
+        async () => threadStates(server.process.pid!).every((state) => state === "T"),
+        "memcached's freezing",
+      );
+    },
+    thaw: () => void server.process.kill("SIGCONT"),
+  };
+}
+
+/** A signal returns before it has reached every thread, and the others still answer. */
+function threadStates(pid: number): string[] {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).map((thread) => /\) (\w)/.exec(readFileSync(`${tasks}/${thread}/stat`, "utf8"))![1]!);
+}
