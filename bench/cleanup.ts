@@ -21,7 +21,7 @@ const BASE_SECONDS = Number(process.env.BASE_SECONDS ?? 20);
 const HOUR = 3_600_000;
 const payload = "x".repeat(200);
 
-const liveKey = (n: number) => `live${n}`.padEnd(32, "0");
+const liveKey = (n: number) => `live${String(n).padStart(28, "0")}`;
 
 interface Subject {
   readonly url: string;
@@ -35,16 +35,16 @@ const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
     const server = await startPostgres("fsync=on", "shared_buffers=256MB", "max_wal_size=4GB");
     const store = await connect(server.url());
     await store.migrate();
-    const insert = (name: string, count: number, instant: string) =>
+    const insert = (key: string, count: number, instant: string) =>
       server.sql(
-        `INSERT INTO django_session SELECT rpad('${name}' || n, 32, '0'), '${payload}', ${instant} FROM generate_series(0, ${count - 1}) n`,
+        `INSERT INTO django_session SELECT ${key}, '${payload}', ${instant} FROM generate_series(0, ${count - 1}) n`,
       );
     return {
       url: server.url(),
       store,
       fill() {
-        insert("expired", EXPIRED, "now() - n * interval '1 second'");
-        insert("live", LIVE, "now() + interval '1 hour'");
+        insert("md5(n::text)", EXPIRED, "now() - n * interval '1 second'");
+        insert("'live' || lpad(n::text, 28, '0')", LIVE, "now() + interval '1 hour'");
         server.sql("VACUUM ANALYZE django_session");
         server.sql("CHECKPOINT");
       },
@@ -60,13 +60,13 @@ const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
       store,
       fill() {
         const database = new Database(path);
-        const insert = (name: string, count: number, modifier: string) =>
+        const insert = (key: string, count: number, modifier: string) =>
           database.exec(
             `WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < ${count - 1})
-             INSERT INTO django_session SELECT substr('${name}' || n || '${"0".repeat(32)}', 1, 32), '${payload}', datetime('now', ${modifier}) FROM numbers`,
+             INSERT INTO django_session SELECT ${key}, '${payload}', datetime('now', ${modifier}) FROM numbers`,
           );
-        insert("expired", EXPIRED, "'-' || n || ' seconds'");
-        insert("live", LIVE, "'+1 hour'");
+        insert("lower(hex(randomblob(16)))", EXPIRED, "'-' || n || ' seconds'");
+        insert("printf('live%028d', n)", LIVE, "'+1 hour'");
         database.close();
       },
     };

@@ -141,7 +141,7 @@ describe("a cache that hangs", () => {
     subscribe("sojourn:cache-failed", collect);
     t.after(() => unsubscribe("sojourn:cache-failed", collect));
     // An answer from outside, in one piece.
-    const remote = through(memoryStore(), (_operation, run) => access(".").then(run));
+    const remote = through(memoryStore(), (operation, run) => (operation === "load" ? access(".").then(run) : run()));
     const loading = cachedStore(remote, memoryStore(), { cacheTimeoutMs: 5 }).load(KEY);
     for (const end = performance.now() + 200; performance.now() < end; );
     await loading;
@@ -302,6 +302,17 @@ describe("an entry that could not be removed", () => {
       });
     }
   }
+
+  test("cannot be there of a session that was created meanwhile", async (t) => {
+    const { store, isFated, pass, taken } = await world(t);
+    isFated(fails);
+    await store.load(KEY);
+    await store.create(OTHER_KEY, { payload: "1", expiresAt });
+    isFated(works);
+    taken();
+    await pass(1000);
+    assert.deepEqual(taken(), ["cache load"]);
+  });
 
   test("is removed with the others, each once", async (t) => {
     const { store, isFated, pass, taken } = await world(t);

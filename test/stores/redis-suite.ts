@@ -16,12 +16,13 @@ let count = 0;
 export function redisSuite(
   primaries: () => readonly RedisServer[],
   makeStore: (options: RedisStoreOptions) => SessionStore | Promise<SessionStore>,
+  password?: string,
 ): void {
   storeSuite(
     test,
     async ({ now }) => {
       const prefix = `suite${count++}:`;
-      const admins = primaries().map(({ socket }) => new Redis(socket));
+      const admins = primaries().map(({ socket }) => new Redis(socket, password === undefined ? {} : { password }));
       return {
         ...(await makeStore({ prefix, now })),
         age: async (ms) => {

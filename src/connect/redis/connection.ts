@@ -14,9 +14,6 @@ export interface RedisConnection {
 
 export const CONNECT_TIMEOUT_MS = 1000;
 
-/** Milliseconds without an answer that is awaited, after which a connection is given up. */
-export const SILENCE_MS = 1500;
-
 /** Milliseconds before attempt number `attempt`. Jitter, so that many processes do not return in step. */
 export function retryDelay(attempt: number): number {
   return Math.min(25 * 2 ** attempt, 400) + Math.random() * 100;

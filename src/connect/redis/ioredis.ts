@@ -1,7 +1,10 @@
 import { type IoRedisClient, redisCommand } from "../../stores/redis/client.ts";
 import { loadDriver } from "../driver.ts";
-import { CONNECT_TIMEOUT_MS, type RedisConnection, retryDelay, SILENCE_MS } from "./connection.ts";
+import { CONNECT_TIMEOUT_MS, type RedisConnection, retryDelay } from "./connection.ts";
 import type { RedisLocation } from "./location.ts";
+
+/** When so long nothing has come of what is awaited, the connection is given up. */
+const SILENCE_MS = 1500;
 
 type Client = IoRedisClient & {
   on(event: string, listener: (error: Error) => void): unknown;

@@ -79,7 +79,7 @@ export function cachedStore(
       if (!lease) return loaded;
       const expiresAt = loaded?.expiresAt;
       if (expiresAt) await fill(key, { payload: loaded.payload, expiresAt }, lease);
-      else await ask("delete", key, () => cache.delete(key, lease));
+      else await ask("delete", key, () => cache.delete(key));
       return loaded;
     },
     async create(key, record) {
