@@ -69,7 +69,9 @@ describe("the floors of the house", () => {
     const drivers =
       /(?:from |import\(|require\()["'](?:better-sqlite3|libsql|node:sqlite|pg|mysql2|redis|ioredis)["'/]/;
     for (const file of files.filter((name) => !name.startsWith("connect/"))) {
-      assert.doesNotMatch(readFileSync(join(SRC, file), "utf8"), drivers, `src/${file}`);
+      // Not in examples of comments.
+      const code = readFileSync(join(SRC, file), "utf8").replace(/\/\*.*?\*\//gs, "");
+      assert.doesNotMatch(code, drivers, `src/${file}`);
     }
   });
 
