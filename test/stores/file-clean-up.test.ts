@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { chownSync, mkdirSync, renameSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileStore, interfering } from "./file-calls.ts";
@@ -92,6 +92,38 @@ describe("deleteExpired of a file store", () => {
     await fileStore(directory).deleteExpired();
     assert.deepEqual(list(directory), before);
     assert.deepEqual(list(outside), ["precious"]);
+  });
+
+  test("leaves another user's leftovers", async (t) => {
+    const directory = newDirectory();
+    const path = join(directory, `sessionid${key}_out_a1b2_3c4`);
+    writeFileSync(path, "");
+    age(path, 10 * HOUR);
+    if (process.geteuid!() === 0) chownSync(path, 65534, 65534);
+    else t.mock.method(process as { geteuid(): number }, "geteuid", () => statSync(path).uid + 1);
+    await fileStore(directory).deleteExpired();
+    assert.deepEqual(list(directory), [`sessionid${key}_out_a1b2_3c4`]);
+  });
+
+  test("never reports more deleted than there were, when some expire meanwhile", async () => {
+    const directory = newDirectory();
+    let time = 0;
+    const store = fileStore(directory, { now: () => new Date(time) });
+    for (const n of [0, 1, 2, 3]) await store.create(`${n}`.repeat(32), { payload: "a", expiresAt: new Date(n) });
+    let passes = 0;
+    const progress: unknown[] = [];
+    await interfering(
+      (name) => {
+        // The first pass counts, the second one deletes.
+        if (name === "opendir" && ++passes === 2) time = 2;
+      },
+      () => store.deleteExpired({ batchSize: 1, onProgress: (step) => progress.push(step) }),
+    );
+    assert.deepEqual(progress, [
+      { deleted: 1, total: 1 },
+      { deleted: 2, total: 2 },
+      { deleted: 3, total: 3 },
+    ]);
   });
 
   test("leaves nothing of itself behind", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
@@ -92,6 +92,58 @@ describe("a lock that a killed process has left", () => {
   });
 });
 
+describe("a lock that another process is using", () => {
+  test("is waited for, and not taken away", async (t) => {
+    // Time stands still.
+    t.mock.method(performance, "now", () => 0);
+    const directory = newDirectory();
+    const [mine, theirs] = [fileStore(directory), fileStore(directory)];
+    await mine.create(key, record("old"));
+    await theirs.load(key);
+    let theirResult: Promise<boolean> | undefined;
+    let renames = 0;
+    const myResult = interfering(
+      async (name) => {
+        // The second rename is the change itself.
+        if (name !== "rename" || ++renames !== 2) return;
+        await new Promise<void>((hasLookedOften) => {
+          let looks = 0;
+          const looking = (call: string) => {
+            if (call === "readdir" && ++looks === 5) hasLookedOften();
+          };
+          theirResult = interfering(looking, () => theirs.update(key, record("theirs"), "old"));
+        });
+      },
+      () => mine.update(key, record("mine"), "old"),
+    );
+    assert.equal(await myResult, true);
+    assert.equal(await theirResult, false);
+    assert.equal(readFileSync(join(directory, `sessionid${key}`), "utf8"), "mine");
+  });
+
+  test("is hidden from Django, as all that is there for a moment only, and for its owner alone", async () => {
+    const directory = newDirectory();
+    const store = fileStore(directory);
+    const before = process.umask(0);
+    let seen = 0;
+    const look = () => {
+      for (const name of list(directory).filter((name) => name !== `sessionid${key}`)) {
+        assert.match(name, /^\./);
+        assert.equal(statSync(join(directory, name)).mode & 0o077, 0);
+        seen++;
+      }
+    };
+    try {
+      await interfering(look, () => store.create(key, record("a")));
+      await interfering(look, () => store.update(key, record("b"), "a"));
+      await interfering(look, () => store.delete(key));
+    } finally {
+      process.umask(before);
+    }
+    assert.ok(seen > 3);
+  });
+});
+
 describe("a session that others keep changing", () => {
   test("is given up after a second, with nothing written and no key named", async (t) => {
     const directory = newDirectory();
@@ -178,7 +230,10 @@ describe("an operation that is held up at any of its calls while another process
           );
           t.mock.restoreAll();
           if (!wasHeld) break;
-          if (myResult instanceof Error) lateOnes++;
+          if (myResult instanceof Error) {
+            assert.match(myResult.message, /held up for 0\.5 s, and another one took its lock/);
+            lateOnes++;
+          }
           const loaded = await theirs.load(key);
           const result = loaded && Buffer.from(loaded.payload).toString();
           if (myResult === true) assert.equal(theirResult, false, `both succeeded, held at call ${at}`);

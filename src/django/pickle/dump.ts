@@ -168,8 +168,7 @@ export function toNode(data: Record<string, unknown>, origin?: unknown): PickleN
 function dumpNumber(value: number, origin: Origin | undefined): PickleNode {
   const literal = typeof origin === "string" && Object.is(Number(origin), value) ? origin : undefined;
   const wasFloat = literal === undefined ? isFloat(value) : !/^-?\d+$/.test(literal);
-  // Python's int knows no "-0".
-  return wasFloat ? { type: "float", value } : value + 0;
+  return wasFloat ? { type: "float", value } : value;
 }
 
 function containerOf(origin: Origin | undefined): ContainerOrigin | undefined {

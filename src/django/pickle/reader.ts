@@ -14,6 +14,9 @@ const MAX_OBJECTS = 2_000_000;
 /** As Python's own limit (sys.int_info.default_max_str_digits) for numbers written in decimal: they cost their square. */
 const MAX_DECIMAL_DIGITS = 4300;
 
+/** What the classes that may be named take at most. */
+const MAX_ARGUMENTS = 3;
+
 interface Machine {
   readonly bytes: Buffer;
   at: number;
@@ -99,7 +102,7 @@ const OPCODES: readonly (((m: Machine) => void) | undefined)[] = table({
   },
   [OP.REDUCE]: (m) => {
     const [callable, args] = popN(m, 2);
-    if (!isNode(callable, "global") || !isNode(args, "tuple")) fail();
+    if (!isNode(callable, "global") || !isNode(args, "tuple") || args.items.length > MAX_ARGUMENTS) fail();
     for (const arg of args.items) if (typeof arg === "string") m.handed += arg.length;
     if (m.handed > MAX_BYTES) fail();
     push(m, GLOBALS[callable.name]!(args.items) ?? fail());

@@ -26,7 +26,9 @@ export function formatZone(node: PickleNode | undefined): string | undefined {
         ? formatFixedZone(microseconds(first.args), second)
         : undefined;
     case "zoneinfo ZoneInfo._unpickle":
-      return ZONE.test(`[${first}]`) && (second === 1 || second === true) ? `[${first}]` : undefined;
+      return typeof first === "string" && ZONE.test(`[${first}]`) && (second === 1 || second === true)
+        ? `[${first}]`
+        : undefined;
     // What Django before 4.0 uses for UTC.
     case "pytz _UTC":
       return "+00:00";

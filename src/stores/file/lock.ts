@@ -67,8 +67,9 @@ export function changes(disk: Disk, draft: (claim: string) => string): MakeChang
       await take(lock, drafted, deadline);
       return await disk(async () => {
         const due = await isDue();
-        await (due ? change.make(held).catch(lost) : change.discard(held));
-        // Unless the next one has it already.
+        if (due) await change.make(held).catch(lost);
+        // Neither changes the answer: another process may have taken the claim away, or have the lock already.
+        else await change.discard(held).catch(() => {});
         await rmdir(lock).catch(() => {});
         return due;
       });

@@ -107,11 +107,15 @@ describe("what is no plain data", () => {
     "os.system, dropped before anyone sees it": "\x80\x04\x8c\x02os\x8c\x06system\x930}.",
     "builtins.eval": "\x80\x04\x8c\x08builtins\x8c\x04eval\x93\x8c\x011\x85R.",
     "__builtin__.getattr of anything else": "c__builtin__\ngetattr\n(cdatetime\ndatetime\nV__class__\ntR.",
+    "__builtin__.getattr of another method": "c__builtin__\ngetattr\n(czoneinfo\nZoneInfo\nV__new__\ntR0N.",
     "a name with the name of an allowed one inside": "\x80\x04\x8c\x0fdatetime datetim\x8c\x01e\x93.",
     "an inherited name": "\x80\x04\x8c\x00\x8c\x0bconstructor\x93.",
     "copyreg._reconstructor of an object":
       "ccopyreg\n_reconstructor\n(c__builtin__\nobject\nc__builtin__\nobject\nNtR.",
     "a class that is not called": "\x80\x04cdatetime\ndate\n.",
+    "a call with more than there are parameters": "\x80\x04cdecimal\nDecimal\n(\x8c\x011NNNtR.",
+    "a zone without a name":
+      "\x80\x04cdatetime\ntime\nC\x06\0\0\0\0\0\0czoneinfo\nZoneInfo._unpickle\nNK\x01\x86R\x86R.",
     "a call of what is no class": "\x80\x04\x8c\x01a)R.",
     "a call without a tuple": "\x80\x04cdecimal\nDecimal\n\x8c\x011R.",
     "a state for what has none": "\x80\x04}}b.",
@@ -122,8 +126,10 @@ describe("what is no plain data", () => {
     "a negative UUID": "\x80\x04cuuid\nUUID\n)\x81}Vint\nJ\xff\xff\xff\xffsb.",
     "a Decimal that Python would refuse": "\x80\x04cdecimal\nDecimal\n\x8c\x051e999\x85R.",
     "the 30th of February": "\x80\x04cdatetime\ndate\nC\x04\x07\xea\x02\x1e\x85R.",
+    "the month 0": "\x80\x04cdatetime\ndate\nC\x04\x07\xea\0\x01\x85R.",
     "the month 13": "\x80\x04cdatetime\ndate\nC\x04\x07\xea\x0d\x01\x85R.",
     "the hour 24": "\x80\x04cdatetime\ntime\nC\x06\x18\0\0\0\0\0\x85R.",
+    "a million microseconds": "\x80\x04cdatetime\ntime\nC\x06\0\0\0\x0f\x42\x40\x85R.",
     "a date of five bytes": "\x80\x04cdatetime\ndate\nC\x05\x07\xea\x02\x01\x01\x85R.",
     "a timedelta that is not normal": "\x80\x04cdatetime\ntimedelta\nK\0J\xff\xff\xff\xffK\0\x87R.",
     "a time zone of 24 hours":
@@ -227,9 +233,19 @@ describe("bounds", () => {
     refused(bytes(head, ...Array(100_000).fill(call), "N."));
   });
 
+  test("a long list of arguments is refused, however often it is handed over", () => {
+    const args = bytes("(", "N".repeat(100_000), "t\x94");
+    refused(bytes("\x80\x04", args, "cdecimal\nDecimal\n\x94", "h\x01h\0R0".repeat(100_000), "00N."));
+  });
+
   for (const [name, fill] of Object.entries({ lists: "]", dicts: "}", marks: "(", "empty texts": "\x8c\0" })) {
     test(`4 MiB of ${name} are refused`, () => refused(bytes("\x80\x04", fill.repeat(2 * MIB), ".")));
   }
+
+  test("two million objects are made, and not one more, whether they are kept or not", () => {
+    assert.equal(loadPickle(bytes("\x80\x04", "]0".repeat(2_000_000), "N.")).value, null);
+    refused(bytes("\x80\x04", "]0".repeat(2_000_001), "N."));
+  });
 
   test("a memo index of 32 bits takes no memory", () => {
     assert.equal(loadPickle(bytes("\x80\x04Nr\xff\xff\xff\xff0j\xff\xff\xff\xff.")).value, null);
