@@ -83,7 +83,7 @@ for (const [name, open] of Object.entries(SUBJECTS)) {
   row(`${name}, alone`, base);
 
   const start = performance.now();
-  const cleaner = spawn(process.execPath, ["dist/cli/main.js", "clearsessions", "--json"], {
+  const cleaner = spawn(process.execPath, ["dist/cli/main.js", "clearsessions", "--json", ...process.argv.slice(2)], {
     env: { PATH: process.env.PATH, SOJOURN_STORE: url },
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -11,7 +11,7 @@ export const clearsessions: Command = command({
   options: {
     ...STORE_OPTION,
     ...SETTINGS_OPTION,
-    "batch-size": { type: "string", value: "N", help: "sessions deleted in one step (default 1000)" },
+    "batch-size": { type: "string", value: "N", help: "sessions deleted in one step (default 100 to 1000, by store)" },
     json: { type: "boolean", help: 'print {"deleted":N,"seconds":S}' },
   },
   notes: [

@@ -95,6 +95,11 @@ export async function withStore<T>(from: Source, use: (store: ConnectedStore) =>
 
 /** As `withStore`, for commands that must not create what they look into: opening a SQLite file would. */
 export async function withExistingStore<T>(from: Source, use: (store: ConnectedStore) => Promise<T>): Promise<T> {
+  if (from.url.startsWith("file:") && from.settings === null) {
+    throw fault(
+      `when the sessions in ${from.url} expire is written in them, and depends on SESSION_COOKIE_AGE: name the settings with --settings instead of the directory`,
+    );
+  }
   const path = /^sqlite:(?:\/\/)?(.+)$/s.exec(from.url)?.[1];
   if (path !== undefined && !existsSync(path)) {
     throw fault(

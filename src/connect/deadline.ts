@@ -40,7 +40,8 @@ export function deadline(ms: number, what: string): <T>(promise: Promise<T>) => 
         fail: () => reject(Object.assign(new Error(`no ${what} within ${ms} ms`), { code: "ERR_TIMEOUT" })),
       };
       waiting.add(each);
-      timer ??= setInterval(sweep, ms / SWEEPS);
+      // The connection keeps the process alive while something is waited for; the timer must not afterwards.
+      timer ??= setInterval(sweep, ms / SWEEPS).unref();
       promise.then(
         (value) => {
           waiting.delete(each);

@@ -1,5 +1,5 @@
 import type { EventEmitter } from "node:events";
-import type { Socket } from "node:net";
+import { isIP, type Socket } from "node:net";
 import { type MysqlClient, mysql, mysqlClient } from "../stores/sql/mysql.ts";
 import type { ConnectedStore, ConnectOptions } from "./connected-store.ts";
 import { CONNECT_TIMEOUT_MS, lending, type Pool } from "./database/lending.ts";
@@ -100,7 +100,7 @@ export async function connectMysql(url: string, options: ConnectOptions): Promis
   );
 }
 
-function tls({ parameters }: DatabaseLocation): object | undefined {
+function tls({ host, parameters }: DatabaseLocation): object | undefined {
   const mode = parameters["ssl-mode"];
   const certificates = {
     ca: file(parameters["ssl-ca"]),
@@ -118,6 +118,8 @@ function tls({ parameters }: DatabaseLocation): object | undefined {
     case "VERIFY_CA":
       return certificates;
     case "VERIFY_IDENTITY":
+      // mysql2 compares a certificate with the name "localhost" if it has no other.
+      if (isIP(host ?? "")) throw wrong("has an address, and VERIFY_IDENTITY needs the server's name");
       return { ...certificates, verifyIdentity: true };
     default:
       throw wrong("has an unknown ssl-mode; there are DISABLED, REQUIRED, VERIFY_CA and VERIFY_IDENTITY");

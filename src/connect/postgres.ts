@@ -43,8 +43,8 @@ export async function connectPostgres(url: string, options: ConnectOptions): Pro
       try {
         return await pool.connect();
       } catch (error) {
-        // PgBouncer's answer to what it does not know.
-        if (pool.options.lock_timeout === undefined || !/startup parameter/.test((error as Error).message)) throw error;
+        // PgBouncer's answer to a setting that it does not know.
+        if (!/unsupported startup parameter/.test((error as Error).message)) throw error;
         pool.options.lock_timeout = undefined;
         return pool.connect();
       }

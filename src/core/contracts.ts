@@ -30,7 +30,7 @@ export interface DeleteExpiredProgress {
 }
 
 export interface DeleteExpiredOptions {
-  /** Records removed in one step, so that live traffic gets its turn in between. Default 1000. */
+  /** Records removed in one step, so that live traffic gets its turn in between. Default 100 to 1000, by store. */
   readonly batchSize?: number | undefined;
   /** Called after each batch. */
   readonly onProgress?: ((progress: DeleteExpiredProgress) => void) | undefined;

@@ -72,3 +72,9 @@ test("a signed cookie is nowhere that a command could look", () => {
   assert.equal(code, 1);
   assert.match(stderr, /signed cookies: nothing of them is stored at the server/);
 });
+
+test("a directory alone does not say when its sessions expire, so nothing is deleted there", () => {
+  const { code, stderr } = sojourn(["clearsessions", "--store", "file:/tmp"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /name the settings with --settings instead of the directory/);
+});

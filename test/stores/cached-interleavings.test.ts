@@ -192,9 +192,13 @@ const SCENES: Record<string, Scene> = {
     from: "cold",
     programs: { a: writerOver("1"), b: writerOver("1"), r: reader, out: logout },
   },
-  "a write that expects nothing, a write and a cold read": {
+  "a write that expects nothing, a write after it, and two reads": {
+    from: "warm",
+    programs: { a: blindWriter, b: writerOver("50a"), r: reader, q: reader },
+  },
+  "two writes that expect nothing, and two reads": {
     from: "cold",
-    programs: { a: blindWriter, b: writerOver("1"), r: reader },
+    programs: { a: blindWriter, b: blindWriter, r: reader, q: reader },
   },
   "a login, a read and a write that guesses": {
     from: "nothing",

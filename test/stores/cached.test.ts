@@ -237,7 +237,8 @@ describe("an entry of the cache", () => {
     "that is empty": () => "",
     "that is another program's": () => "\x80\x05N.",
     "that is another program's, in bytes": () => new Uint8Array([0x80, 5, 0x4e, 0x2e]),
-    "that claims to be bytes": (entry) => `#${String(entry).slice(1)}`,
+    "of text that claims to be bytes": (entry) => Buffer.from(`#${String(entry).slice(1)}`),
+    "of text that claims to be bytes, from a cache that gives text": (entry) => `#${String(entry).slice(1)}`,
   };
   for (const [name, damage] of Object.entries(damages)) {
     test(`${name} is not read: the database is asked, and the entry removed`, async () => {

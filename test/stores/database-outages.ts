@@ -3,6 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type ConnectedStore, connect } from "../../src/connect.ts";
 import type { DatabaseServer } from "../support/servers/database.ts";
@@ -119,11 +120,21 @@ export function outages({ name, start, driver, disconnect, setReadOnly }: Outage
     await works();
   });
 
+  test("answers that have come while this process was busy are not late", async () => {
+    const loadAll = () => Promise.all(Array.from({ length: 10 }, () => store.load(KEY)));
+    await loadAll();
+    const loading = loadAll();
+    // All connections are there, and now the statements are sent.
+    for (let turn = 0; turn < 10; turn++) await setImmediate();
+    for (const end = performance.now() + 1200; performance.now() < end; );
+    for (const loaded of await loading) assert.equal(loaded?.payload, PAYLOAD);
+  });
+
   test("close ends, and the process after it, though the server does not answer; operations then fail", async () => {
     const script = `
       const { connect } = await import(${JSON.stringify(import.meta.resolve("../../src/connect.js"))});
       const store = await connect(${JSON.stringify(server.url())});
-      await Promise.all([store.load("key00000"), store.load("key00001")]);
+      await Promise.all([store.load("key00000"), store.load("key00001"), store.deleteExpired()]);
       process.stdout.write("loaded");
       await new Promise((resolve) => process.stdin.once("data", resolve));
       const pending = store.load("key00000").catch(() => {});
@@ -131,7 +142,8 @@ export function outages({ name, start, driver, disconnect, setReadOnly }: Outage
       await store.close();
       await pending;
       await store.load("key00000").catch((error) => process.stdout.write(", " + error.code));
-      process.stdin.destroy();`;
+      process.stdin.destroy();
+      process.stdout.write(process.getActiveResourcesInfo().includes("Timeout") ? ", waits" : ", ends");`;
     const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
       stdio: ["pipe", "pipe", "inherit"],
     });
@@ -143,7 +155,7 @@ export function outages({ name, start, driver, disconnect, setReadOnly }: Outage
     try {
       child.stdin.write("go");
       assert.equal(await exit, 0);
-      assert.equal(output.join(""), "loaded, ERR_SESSION_UNAVAILABLE");
+      assert.equal(output.join(""), "loaded, ERR_SESSION_UNAVAILABLE, ends");
     } finally {
       server.thaw();
     }

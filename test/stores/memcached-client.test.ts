@@ -240,7 +240,7 @@ describe("a memcached client and its server", () => {
   });
 });
 
-describe("a memcached client's trust in its server ends, and all in flight fail, when it", () => {
+describe("a memcached client's trust in its server ends, and all in flight fail, when it", { timeout: 60_000 }, () => {
   const opaque = (line: string) => /O\d+$/.exec(line);
   const surprises: Record<string, Answer> = {
     "speaks another protocol": () => "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
@@ -313,6 +313,20 @@ describe("a memcached client's trust in its server ends, and all in flight fail,
     assert.equal(connections(), 2);
   });
 
+  test("goes on after its greeting", async () => {
+    const { port, connections } = await serve((socket, n) => {
+      socket.on("data", (chunk) => {
+        if (n === 0) socket.write("EN O0\r\nEND\r\nEN O1\r\n");
+        else if (String(chunk).startsWith("mg sojourn")) socket.write("EN O0\r\nEND\r\n");
+        else socket.write("EN O1\r\n");
+      });
+    });
+    const client = newClient({ port });
+    await fails(client.get(KEY), /none to what/);
+    assert.equal(await client.get(KEY), null);
+    assert.equal(connections(), 2);
+  });
+
   test("cuts an answer anywhere: no part of it is given", async () => {
     const whole = "VA 6 f0 c1 O1\r\nhe\r\nlo\r\n";
     for (let end = 0; end < whole.length; end++) {
@@ -365,6 +379,20 @@ describe("a memcached client refuses a server that", () => {
     await fails(newClient({ port: plain.port }).get(KEY), /without -C/, "ERR_CONFIG");
   });
 
+  test("has no memory to listen, but not for ever", async () => {
+    const { port } = await serve((socket, n) => {
+      socket.on("data", (chunk) => {
+        for (const line of String(chunk).trim().split("\r\n")) {
+          if (n === 0) socket.write("SERVER_ERROR out of memory reading request\r\n");
+          else socket.write(line === "stats settings" ? "END\r\n" : `EN ${/O\d+$/.exec(line)}\r\n`);
+        }
+      });
+    });
+    const client = newClient({ port });
+    await fails(client.get(KEY), /out of memory/);
+    assert.equal(await client.get(KEY), null);
+  });
+
   test("is no server, by whatever address", async () => {
     const unused = await serve(() => {});
     for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
@@ -399,7 +427,7 @@ describe("a memcached client refuses a server that", () => {
   });
 });
 
-describe("a memcached client's time", () => {
+describe("a memcached client's time", { timeout: 60_000 }, () => {
   test("ends for a server that takes what it is sent and says nothing", async () => {
     const { port } = await serve((socket) => socket.resume());
     await fails(newClient({ port, timeoutMs: 50, connectTimeoutMs: 60_000 }).get(KEY), /did not answer within 50 ms/);
@@ -414,6 +442,20 @@ describe("a memcached client's time", () => {
     }
     assert.equal(await client.get(KEY), null);
     assert.equal(connections(), 2);
+  });
+
+  test("ends though others keep asking", async () => {
+    const { port } = await fake(() => undefined);
+    const client = newClient({ port, timeoutMs: 50, connectTimeoutMs: 60_000 });
+    const first = client.get(KEY);
+    let asked = 0;
+    const asking = setInterval(() => {
+      client.get(KEY).catch(() => {});
+      if (++asked === 300) clearInterval(asking);
+    }, 10);
+    await fails(first, /did not answer within 50 ms/);
+    clearInterval(asking);
+    assert.ok(asked < 300);
   });
 
   test("ends for an answer that never ends, however often a byte of it comes", async () => {
@@ -450,6 +492,12 @@ describe("a memcached client's time", () => {
     await fails(client.get(KEY), /too many operations wait/);
     client.close();
     for (const result of await Promise.allSettled(waiting)) assert.equal(result.status, "rejected");
+  });
+
+  test("is for any number of bytes, one after the other", async () => {
+    const client = newClient({ port: memcached.port });
+    const value = Buffer.alloc(1024 * 1024 - 1024);
+    for (let n = 0; n < 70; n++) assert.equal(await client.set("absent", value, { ...write, mode: "replace" }), false);
   });
 
   test("is over when it is closed, for what waits and for what comes", async () => {
@@ -511,7 +559,7 @@ describe("a memcached client's process", () => {
 
   test("ends when nothing is left to do, though the connection is open", async () => {
     const code = `
-      const client = memcachedClient({ port: ${memcached.port} });
+      const client = memcachedClient({ port: ${memcached.port}, timeoutMs: 60_000, connectTimeoutMs: 60_000 });
       for (let n = 0; n < 3; n++) await client.get("nothing");
       console.log("done");`;
     assert.equal(await outputOf(code), "done\n");

@@ -13,9 +13,8 @@ import { freePort, until } from "../support/servers/server.ts";
 import { allFailSaying, failsSaying, KEY, OPERATIONS, PAYLOAD, record } from "./database-faults.ts";
 
 const server = await startPostgres();
-const pool = new pg.Pool({ connectionString: server.url() });
+const pool = new pg.Pool({ connectionString: server.url(), allowExitOnIdle: true });
 for (const statement of postgres.schema) await pool.query(statement);
-after(() => pool.end());
 
 async function empty(): Promise<void> {
   await pool.query("DELETE FROM django_session");
@@ -218,7 +217,7 @@ describe("the statements of a PostgreSQL store", () => {
   test("of several clean-ups at once step over each other's rows, and over those of others", async () => {
     await empty();
     const expiresAt = new Date(Date.now() - 1000);
-    const store = sqlStore(postgresClient(pool), postgres);
+    const store = await connect(server.url());
     for (const key of ["expired0", "expired1", "expired2"]) await store.create(key, { payload: "a", expiresAt });
     const other = await pool.connect();
     await other.query("BEGIN");
@@ -227,6 +226,7 @@ describe("the statements of a PostgreSQL store", () => {
     await other.query("ROLLBACK");
     other.release();
     assert.equal(await store.deleteExpired(), 1);
+    await store.close();
   });
 });
 
@@ -253,7 +253,7 @@ describe("faults of PostgreSQL", () => {
 
   test("a user who may not use the table is named what is needed", async () => {
     server.sql("CREATE ROLE guest LOGIN PASSWORD 's3cret'");
-    const store = await connect(server.url().replace(/postgres:[^@]+@/, "guest:s3cret@"));
+    const store = await connect(server.url().replace(/\/\/.*@/, "//guest:s3cret@"));
     await allFailSaying(/refuses the table django_session.*INSERT, UPDATE and DELETE/, store);
     await failsSaying(/refuses the table/, () => store.migrate());
     await store.close();
@@ -261,7 +261,7 @@ describe("faults of PostgreSQL", () => {
 
   test("a server with no connection left", async () => {
     server.sql("CREATE ROLE many LOGIN CONNECTION LIMIT 0 PASSWORD 's3cret'");
-    const store = await connect(server.url().replace(/postgres:[^@]+@/, "many:s3cret@"));
+    const store = await connect(server.url().replace(/\/\/.*@/, "//many:s3cret@"));
     await allFailSaying(/has no connection left/, store);
     await store.close();
   });

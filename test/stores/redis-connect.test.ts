@@ -68,12 +68,12 @@ for (const driver of DRIVERS) {
     test("works by redis://", () => uses(`redis://127.0.0.1:${server.port}`));
     test("works by redis+unix://", () => uses(`redis+unix://${server.socket}`));
 
-    test("keeps to the database that the URL names, and to the prefix", async () => {
+    test("keeps to the database that the URL names, and to the prefix", async (t) => {
       for (const url of [`redis://127.0.0.1:${server.port}/7`, `redis+unix://${server.socket}?db=8`]) {
         const store = await connect(url, { prefix: "mine:", now: () => new Date(0) });
+        t.after(() => store.close());
         await store.create(KEY, { payload: "a", expiresAt: new Date(60_000) });
         assert.equal(server.cli("-n", url.at(-1)!, "get", `mine:${KEY}`), "a");
-        await store.close();
       }
     });
 
@@ -82,14 +82,14 @@ for (const driver of DRIVERS) {
       await uses(`redis+unix://${guarded.socket}?password=${password}`);
     });
 
-    test("works with a user who has the rights that redisStore names, and no more", async () => {
+    test("works with a user who has the rights that redisStore names, and no more", async (t) => {
       const rights = "+get +set +del +eval +evalsha".split(" ");
       server.cli("acl", "setuser", "sojourn", "reset", "on", `>${SECRETS.password}`, "~session:*", ...rights);
       const url = `redis://sojourn:${password}@127.0.0.1:${server.port}`;
       await uses(url);
       const store = await connect(url, { prefix: "other:" });
+      t.after(() => store.close());
       await failsWithoutSecrets(store.load(SECRETS.key), /NOPERM .* \+get \+set/);
-      await store.close();
       for (const right of rights) {
         server.cli("acl", "setuser", "sojourn", right.replace("+", "-"));
         server.cli("script", "flush");

@@ -57,7 +57,7 @@ describe("the Redis store", () => {
     assert.ok(checked);
   });
 
-  const variants: Record<string, () => Promise<{ client: RedisClient; close(): unknown }>> = {
+  const variants: Record<string, () => Promise<{ client: RedisClient; close(): void }>> = {
     "a pool of node-redis": async () => {
       const client = createClientPool({ socket });
       await client.connect();
@@ -83,10 +83,10 @@ describe("the Redis store", () => {
     ),
   };
   for (const [name, open] of Object.entries(variants)) {
-    test(`does all its operations with ${name}`, async () => {
+    test(`does all its operations with ${name}`, async (t) => {
       const { client, close } = await open();
+      t.after(close);
       await doesAll(redisStore(client));
-      await close();
     });
   }
 

@@ -4,11 +4,17 @@ import { loadDriver } from "../driver.ts";
 import { CONNECT_TIMEOUT_MS, type RedisConnection, retryDelay } from "./connection.ts";
 import type { RedisLocation } from "./location.ts";
 
-type Client = RedisClient & {
-  on(event: string, listener: (error: Error) => void): unknown;
-  connect(): Promise<unknown>;
+interface Destroyable {
   destroy(): unknown;
-};
+}
+
+type Client = RedisClient &
+  Destroyable & {
+    on(event: string, listener: (error: Error) => void): unknown;
+    connect(): Promise<unknown>;
+    /** A cluster's nodes. */
+    readonly masters?: readonly { readonly client?: Destroyable | undefined }[];
+  };
 
 /** A client that has not connected by then is stuck. The least time between two new ones as well. */
 const ESTABLISHING_MS = 2 * CONNECT_TIMEOUT_MS;
@@ -24,12 +30,11 @@ const FAREWELL_MS = 1000;
 export async function openNodeRedis(location: RedisLocation): Promise<RedisConnection> {
   const driver = await loadDriver("redis", () => import("redis"));
   const clients = new Set<Client>();
-  let command: RedisCommand | undefined;
-  let current: Client | undefined;
+  let current: { client: Client; command: RedisCommand } | undefined;
   let failure: Error | undefined;
-  let establishing: Promise<void> | undefined;
-  let renewable = 0;
+  let isEstablishing = false;
   let isClosed = false;
+  let renewable = 0;
   let resolveTried: () => void;
   const tried = new Promise<void>((resolve) => {
     resolveTried = resolve;
@@ -43,7 +48,7 @@ export async function openNodeRedis(location: RedisLocation): Promise<RedisConne
   function make(): Client {
     const client = makeClient(driver, location);
     clients.add(client);
-    // Without a listener, "error" ends the process. A cluster tells of its nodes, a sentinel of its clients.
+    // Without a listener, "error" ends the process. A cluster tells of its nodes.
     for (const event of ["error", "node-error"]) client.on(event, (error) => clients.has(client) && failed(error));
     for (const event of ["ready", "node-ready"]) {
       client.on(event, () => {
@@ -51,15 +56,6 @@ export async function openNodeRedis(location: RedisLocation): Promise<RedisConne
       });
     }
     return client;
-  }
-
-  async function end(client: Client): Promise<void> {
-    clients.delete(client);
-    try {
-      await client.destroy();
-    } catch {
-      // It was not open.
-    }
   }
 
   async function establish(): Promise<void> {
@@ -75,33 +71,45 @@ export async function openNodeRedis(location: RedisLocation): Promise<RedisConne
         await sleep(retryDelay(attempt), undefined, { ref: false });
         continue;
       }
-      if (current) setTimeout(end, FAREWELL_MS, current).unref();
-      current = client;
-      command = redisCommand(client);
+      if (current) setTimeout(end, FAREWELL_MS, current.client).unref();
+      current = { client, command: redisCommand(client) };
       failure = undefined;
       renewable = performance.now() + ESTABLISHING_MS;
       return resolveTried();
     }
   }
 
-  function renew(): void {
-    if (establishing || isClosed || performance.now() < renewable) return;
-    establishing = establish().finally(() => {
-      establishing = undefined;
-    });
+  async function renew(): Promise<void> {
+    if (isEstablishing || performance.now() < renewable) return;
+    isEstablishing = true;
+    await establish();
+    isEstablishing = false;
   }
 
-  renew();
+  async function end(client: Client): Promise<void> {
+    clients.delete(client);
+    const all = [client, ...(client.masters ?? []).flatMap((node) => node.client ?? [])];
+    // Once more when it has connected: node-redis overlooks a socket that is just about to (6.3).
+    setTimeout(destroy, CONNECT_TIMEOUT_MS, all).unref();
+    await destroy(all);
+  }
+
+  void renew();
   return {
-    command: (key, parts) => command?.(key, parts) ?? Promise.reject(new Error("not connected yet")),
+    command: (key, parts) => current?.command(key, parts) ?? Promise.reject(new Error("not connected yet")),
     tried,
     failure: () => failure,
-    doubt: renew,
+    doubt: () => void renew(),
     async close() {
       isClosed = true;
       await Promise.all([...clients].map(end));
     },
   };
+}
+
+function destroy(all: readonly Destroyable[]): Promise<unknown> {
+  // One that is not open throws.
+  return Promise.allSettled(all.map(async (each) => each.destroy()));
 }
 
 function makeClient(driver: typeof import("redis"), { kind, ...location }: RedisLocation): Client {

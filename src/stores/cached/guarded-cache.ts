@@ -55,7 +55,7 @@ export function guardedCache(cache: SessionStore, entryLifeMs: number, timeoutMs
 
   function markDirty(key: string): void {
     const until = performance.now() + entryLifeMs;
-    if (dirty.size >= MAX_DIRTY && !dirty.has(key)) tooManyUntil = until;
+    if (dirty.size >= MAX_DIRTY) tooManyUntil = until;
     else dirty.set(key, { until, mark: ++marks });
     retryLater();
   }

@@ -83,7 +83,7 @@ export function cachedStore(
       return loaded;
     },
     async create(key, record) {
-      const lease = trusts(key) && (await takeLease(key));
+      const lease = trusts(key) ? await takeLease(key) : undefined;
       if (!(await database.create(key, record))) return false;
       if (lease) await fill(key, record, lease);
       else if (lease === false) await invalidate(key);

@@ -55,9 +55,7 @@ export function openConnection(options: ConnectionOptions): Connection {
   socket.on("error", (cause: NodeJS.ErrnoException) => {
     end(unavailable(where, `cannot be used: ${cause.code ?? cause.message}. Is it running?`, cause));
   });
-  for (const event of ["end", "close"]) {
-    socket.on(event, () => end(unavailable(where, "closed the connection.")));
-  }
+  socket.on("end", () => end(unavailable(where, "closed the connection.")));
 
   const read = replyReader((line, value) => {
     const first = waiting[0];

@@ -37,8 +37,8 @@ export function memcachedStore(client: MemcachedClient, options: MemcachedStoreO
   const { prefix = "session:", flags = 0, now = () => new Date() } = options;
   // With the longest key of Django's.
   assertKey(prefix + "k".repeat(40));
-  if (!Number.isInteger(flags) || flags < 0 || flags >= 2 ** 32 || flags & COMPRESSED) {
-    throw new SessionError("ERR_CONFIG", "memcachedStore: flags are 32 bits, without 8 (compressed).");
+  if (flags !== (flags & ~COMPRESSED) >>> 0) {
+    throw new SessionError("ERR_CONFIG", "memcachedStore: flags are 32 bits, and not 8 (compressed).");
   }
 
   /** Makes a change to the version whose payload is `expected`, and to no other. */

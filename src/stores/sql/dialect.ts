@@ -27,6 +27,8 @@ export interface SqlDialect extends Diagnosing {
   readonly create: readonly string[];
   /** Deletes as many rows that have expired by `:now`, and skips or awaits those that others are at. */
   readonly deleteExpired: (batchSize: number) => string;
+  /** The part of the time that a clean-up may take; in the rest live traffic has the database to itself. */
+  readonly cleanUpShare: number;
 }
 
 /** The part of a database driver that the store needs. Parameters by position. */

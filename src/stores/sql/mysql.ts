@@ -30,13 +30,16 @@ export const mysql: SqlDialect = {
     // Without `isKey`: where the collation ignores case, an expired row of another case is in the way too.
     "UPDATE django_session SET session_key = :key, session_data = :data, expire_date = :expiresAt WHERE session_key = :key AND expire_date <= :now",
   ],
+  cleanUpShare: 0.25,
   deleteExpired: (batchSize) =>
     `DELETE FROM django_session WHERE expire_date <= :now ORDER BY expire_date LIMIT ${batchSize}`,
   diagnose(error) {
     const { errno, code, sqlState, sqlMessage } = error as MysqlError;
     const fault = FAULTS[String(errno)] ?? FAULTS[code ?? ""];
+    // The number too: mysql2 takes MariaDB's own for MySQL's, and names them wrong.
+    const id = [sqlState && errno, code].filter(Boolean).join(" ") || undefined;
     // What the server says of a fault that is not known here may quote a value.
-    return { fault, code, message: fault || !sqlState ? (sqlMessage ?? messageOf(error)) : undefined };
+    return { fault, code: id, message: fault || !sqlState ? (sqlMessage ?? messageOf(error)) : undefined };
   },
 };
 

@@ -44,6 +44,7 @@ export const postgres: SqlDialect = {
   create: [
     "INSERT INTO django_session (session_key, session_data, expire_date) VALUES (:key, :data, :expiresAt) ON CONFLICT (session_key) DO UPDATE SET session_data = excluded.session_data, expire_date = excluded.expire_date WHERE django_session.expire_date <= :now",
   ],
+  cleanUpShare: 0.25,
   // An array, because a subquery under IN may be executed again for each row, LIMIT and all.
   deleteExpired: (batchSize) =>
     `DELETE FROM django_session WHERE expire_date <= :now AND session_key = ANY (ARRAY(SELECT session_key FROM django_session WHERE expire_date <= :now ORDER BY expire_date LIMIT ${batchSize} FOR UPDATE SKIP LOCKED))`,

@@ -45,6 +45,8 @@ export const sqlite: SqlDialect = {
   create: [
     "INSERT INTO django_session (session_key, session_data, expire_date) VALUES (:key, :data, :expiresAt) ON CONFLICT (session_key) DO UPDATE SET session_data = excluded.session_data, expire_date = excluded.expire_date WHERE django_session.expire_date <= :now",
   ],
+  // Whoever writes keeps all others from writing, so few of them must meet it.
+  cleanUpShare: 0.03,
   // The condition stands twice: what was renewed in between must stay.
   deleteExpired: (batchSize) =>
     `DELETE FROM django_session WHERE expire_date <= :now AND session_key IN (SELECT session_key FROM django_session WHERE expire_date <= :now ORDER BY expire_date LIMIT ${batchSize})`,
@@ -117,13 +119,14 @@ export function sqliteClient(database: SqliteDatabase): SqlClient {
 }
 
 async function whenFree<T>(execute: () => T): Promise<T> {
-  for (const deadline = performance.now() + BUSY_TIMEOUT_MS; ; ) {
+  const deadline = performance.now() + BUSY_TIMEOUT_MS;
+  for (let pause = 1; ; pause = Math.min(2 * pause, 20)) {
     try {
       return execute();
     } catch (error) {
       if (!isBusy(error) || performance.now() > deadline) throw error;
     }
     // Jitter, so that several that wait do not meet again in step.
-    await sleep(Math.random() * 20);
+    await sleep(Math.random() * pause);
   }
 }

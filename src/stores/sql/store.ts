@@ -1,4 +1,4 @@
-import { setImmediate, setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { DeleteExpiredOptions, Payload, SessionStore } from "../../core/contracts.ts";
 import { SessionError } from "../../core/errors.ts";
 import type { SqlClient, SqlDialect } from "./dialect.ts";
@@ -11,6 +11,9 @@ export interface SqlStoreOptions {
 
 /** How often a statement is tried that lost to others, in a deadlock for example; the database has undone it. */
 const MAX_ATTEMPTS = 10;
+
+/** A batch that took long because it had to wait is no reason to wait even longer. */
+const MAX_PAUSE_MS = 250;
 
 /**
  * Keeps records in Django's table, `django_session`. The client is the caller's: it is neither connected nor closed.
@@ -91,7 +94,7 @@ export function sqlStore(client: SqlClient, dialect: SqlDialect, options: SqlSto
       if (expected === undefined) return (await deleteAny(values)) > 0;
       return isStorable(text(expected)) && (await deleteIfExpected({ ...values, expected })) > 0;
     },
-    async deleteExpired({ batchSize = 1000, onProgress, signal }: DeleteExpiredOptions = {}) {
+    async deleteExpired({ batchSize = 100, onProgress, signal }: DeleteExpiredOptions = {}) {
       if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
         throw new SessionError("ERR_CONFIG", "deleteExpired: batchSize must be a positive integer.");
       }
@@ -101,12 +104,13 @@ export function sqlStore(client: SqlClient, dialect: SqlDialect, options: SqlSto
       const total = onProgress ? Number((await countExpired(values))[0]?.[0] ?? 0) : 0;
       let deleted = 0;
       while (!signal?.aborted) {
+        const start = performance.now();
         const batch = await deleteBatch(values);
         deleted += batch;
         if (batch > 0) onProgress?.({ deleted, total: Math.max(total, deleted) });
         if (batch < batchSize) break;
-        // Other requests' turn: a synchronous driver would keep the whole process busy until the end.
-        await setImmediate();
+        const work = performance.now() - start;
+        await sleep(Math.min(work / dialect.cleanUpShare - work, MAX_PAUSE_MS));
       }
       return deleted;
     },

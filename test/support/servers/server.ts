@@ -17,7 +17,8 @@ const START_TIMEOUT_MS = 30_000;
 
 const directories: string[] = [];
 process.once("exit", () => {
-  for (const path of directories) rmSync(path, { recursive: true, force: true });
+  // Servers may still write there, for they die after this process; then the directory is not empty at first.
+  for (const path of directories) rmSync(path, { recursive: true, force: true, maxRetries: 10 });
 });
 
 /** A directory that is removed when this process exits. */
