@@ -27,12 +27,13 @@ export async function connectRedis(url: string, options: ConnectOptions): Promis
   await connection.tried;
 
   function explain(error: unknown, key: string): SessionError {
-    const { message } = error as Error;
+    const { message, code } = error as NodeJS.ErrnoException;
     const isReply = /^[A-Z]{2,} /.test(message);
     // A primary that became a replica: its name may lead to the new one by now.
     if (!isReply || /\bREADONLY\b/.test(message)) connection.doubt();
-    // Where the server said nothing, the driver knows more of its connection than of the command.
-    return redisFault(isReply ? error : (connection.failure() ?? error), key, location.name);
+    // Of a connection that is not there, the driver knows more than of the command.
+    const reason = isReply || code === "ERR_TIMEOUT" ? error : (connection.failure() ?? error);
+    return redisFault(reason, key, location.name);
   }
 
   return {

@@ -9,6 +9,7 @@ import { type MysqlClient, mysql, mysqlClient } from "../../src/stores/sql/mysql
 import { sqlStore } from "../../src/stores/sql/store.ts";
 import { storeSuite } from "../../src/testing/index.ts";
 import { startMariadb } from "../support/servers/mariadb.ts";
+import { until } from "../support/servers/server.ts";
 import { allFailSaying, failsSaying, KEY, OPERATIONS, PAYLOAD, record } from "./database-faults.ts";
 
 const server = await startMariadb();
@@ -421,10 +422,11 @@ describe("MySQL and MariaDB", () => {
       await other.query("SELECT * FROM django_session FOR UPDATE");
       await failsSaying(/did not answer in time/, () => store.update(KEY, record));
       assert.equal((await store.load(KEY))?.payload, PAYLOAD);
+      const waiting = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
+      await until(async () => server.sql(waiting) === "0", "the end of waiting");
       await other.query("ROLLBACK");
       other.release();
       assert.equal(await store.update(KEY, record), true);
-      assert.equal(server.sql("SELECT COUNT(*) FROM information_schema.innodb_lock_waits"), "0");
       await store.close();
     });
   });

@@ -1,6 +1,8 @@
 import type { Payload } from "../../core/contracts.ts";
 import { SessionError } from "../../core/errors.ts";
-import { type Answers, type Connection, openConnection, tooLarge, unavailable } from "./connection.ts";
+import { type Answers, type Connection, openConnection } from "./connection.ts";
+import { tooLarge, unavailable } from "./faults.ts";
+import { greet } from "./greeting.ts";
 
 export interface MemcachedItem {
   readonly value: Uint8Array;
@@ -51,15 +53,14 @@ interface Server {
   readonly maxItemBytes: number;
 }
 
-/** memcached's own default for -I; also where the server does not tell. */
-const DEFAULT_MAX_ITEM_BYTES = 1024 * 1024;
-
 /** What memcached adds to an item besides its key: header, CAS, flags, the key's NUL and the value's CRLF. */
 const ITEM_OVERHEAD = 48 + 8 + 4 + 1 + 2;
 
 /** Bytes of requests that may wait, each counted with what it costs besides its value. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 const REQUEST_BYTES = 1024;
+
+const CLOSED = "is not used any more: its client was closed.";
 
 /**
  * A client for one memcached, 1.6.18 or later, over its meta protocol. One connection, opened by the first operation
@@ -86,7 +87,7 @@ export function memcachedClient(options: MemcachedClientOptions = {}): Memcached
   let waitingBytes = 0;
 
   async function open(): Promise<Server> {
-    let maxItemBytes = DEFAULT_MAX_ITEM_BYTES;
+    let maxItemBytes = 0;
     const opened = openConnection({
       address,
       where,
@@ -99,16 +100,7 @@ export function memcachedClient(options: MemcachedClientOptions = {}): Memcached
     });
     connection = opened;
     try {
-      await Promise.all([
-        opened.send("mg sojourn:probe O0\r\n", (line) => isUsable(line, where)),
-        opened.send("stats settings\r\n", (line) => {
-          if (line === "STAT cas_enabled no") throw unusable(where, "cannot tell versions apart. Start it without -C.");
-          const [, bytes] = /^STAT item_size_max (\d{4,10})$/.exec(line) ?? [];
-          if (bytes) maxItemBytes = Number(bytes);
-          // Anything else is the end. A proxy may know no statistics.
-          return line.startsWith("STAT ") ? undefined : true;
-        }),
-      ]);
+      maxItemBytes = await greet(opened, where);
     } catch (error) {
       opened.end(error as SessionError);
       throw error;
@@ -148,8 +140,6 @@ export function memcachedClient(options: MemcachedClientOptions = {}): Memcached
   };
 }
 
-const CLOSED = "is not used any more: its client was closed.";
-
 const GET: Answers<MemcachedItem | null> = {
   EN: () => null,
   VA(flags, value) {
@@ -162,23 +152,6 @@ const yes = () => true;
 const no = () => false;
 
 const CHANGE: Answers<boolean> = { HD: yes, NS: no, EX: no, NF: no };
-
-/**
- * Whether a server speaks the meta protocol, by the answer to a command that changes nothing. Only then is anything
- * else sent: another server would take what a session holds for commands.
- */
-function isUsable(line: string, where: string): true {
-  if (line.endsWith(" O0")) return true;
-  if (line === "CLIENT_ERROR unauthenticated") throw unusable(where, "wants a password, which is not supported.");
-  if (line === "ERROR Too many open connections") throw unavailable(where, "has no connection left. Raise its -c.");
-  // Without meta commands, or without the opaque in the answer to a miss (memcached#880).
-  if (/^(ERROR|EN|OK|HD)/.test(line)) throw unusable(where, "is too old: 1.6.18 or later is needed.");
-  throw new Error("not memcached");
-}
-
-function unusable(where: string, why: string): SessionError {
-  return new SessionError("ERR_CONFIG", `memcached at ${where} ${why}`);
-}
 
 /**
  * memcached takes 250 bytes, and would take what follows a blank or a line break for more of the command (Django's

@@ -1,6 +1,7 @@
 import { connect, type NetConnectOpts } from "node:net";
 import type { Payload } from "../../core/contracts.ts";
 import { SessionError } from "../../core/errors.ts";
+import { refusal, unavailable } from "./faults.ts";
 import { replyReader } from "./replies.ts";
 
 /** What each code that may answer a meta command means. Throws for what cannot be an answer. */
@@ -152,23 +153,4 @@ function command(line: string, data: Payload | undefined): string | Buffer {
   if (data === undefined) return line;
   if (typeof data === "string") return `${line}${data}\r\n`;
   return Buffer.concat([Buffer.from(line), data, Buffer.from("\r\n")]);
-}
-
-/** The faults that are this one request's, and not the connection's. */
-function refusal(where: string, line: string): SessionError | undefined {
-  if (line === "SERVER_ERROR object too large for cache") return tooLarge(where);
-  if (!/^SERVER_ERROR out of memory/i.test(line)) return undefined;
-  // Where nothing may be evicted (-M). memcached then removes what was to be replaced, so as not to serve it any more.
-  return unavailable(where, "is out of memory, and may have dropped the session. Start it with a larger -m.");
-}
-
-export function unavailable(where: string, what: string, cause?: unknown): SessionError {
-  const options = cause === undefined ? {} : { cause };
-  return new SessionError("ERR_SESSION_UNAVAILABLE", `memcached at ${where} ${what}`, options);
-}
-
-export function tooLarge(where: string, maxItemBytes?: number): SessionError {
-  const limit = maxItemBytes === undefined ? "less" : `${maxItemBytes} bytes`;
-  const message = `The session is too large: memcached at ${where} takes ${limit} (-I).`;
-  return new SessionError("ERR_SESSION_TOO_LARGE", message);
 }
