@@ -60,7 +60,8 @@ export async function connectDjango(resolved: ResolvedDjangoSettings): Promise<C
   if (engine.name === "cache") return { engine: storeEngine(store, djangoCacheCodec(engine.store.format)), store };
   const codec = djangoCodec(secrets);
   if (engine.name !== "cached_db") return { engine: storeEngine(store, codec), store };
-  const cache = await connect(engine.cache.url, { prefix: engine.cache.prefix });
+  // As a pickle, which they are not: so Django finds them broken and asks the database, rather than take them for text.
+  const cache = await connect(engine.cache.url, { prefix: engine.cache.prefix, flags: 1 });
   return {
     engine: storeEngine(cachedStore(cache, store), codec),
     store: {

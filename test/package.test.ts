@@ -4,13 +4,16 @@ import { once } from "node:events";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
 /* The package as a user gets it: packed, and installed into an empty folder. */
 
 const ROOT = new URL("../../", import.meta.url).pathname;
-const LIMIT = 150_000;
+
+/** Bytes of all files, and of the JavaScript that an Express application loads; see docs/decisions/0006. */
+const LIMIT = 420_000;
+const LOADED_LIMIT = 140_000;
 
 interface Packed {
   filename: string;
@@ -42,6 +45,21 @@ describe("the packed package", () => {
     assert.ok(packed.unpackedSize < LIMIT, `${packed.unpackedSize} bytes`);
   });
 
+  test(`makes an application load under ${LOADED_LIMIT / 1000} KB of it`, () => {
+    const dist = join(folder, "node_modules/sojourn/dist");
+    const loaded = new Map<string, string>();
+    const load = (file: string) => {
+      if (loaded.has(file)) return;
+      loaded.set(file, readFileSync(file, "utf8"));
+      const imports = loaded.get(file)!.matchAll(/^(?:import|export) .*?from "(\.[^"]+)"/gm);
+      for (const [, path] of imports) load(join(dirname(file), path!));
+    };
+    for (const entry of ["index.js", "adapters/express.js"]) load(join(dist, entry));
+    const bytes = [...loaded.values()].reduce((sum, text) => sum + text.length, 0);
+    assert.ok(loaded.size > 20, "imports were not found");
+    assert.ok(bytes < LOADED_LIMIT, `${bytes} bytes`);
+  });
+
   test("brings no other package along", () => {
     const { packages } = JSON.parse(readFileSync(join(folder, "package-lock.json"), "utf8"));
     assert.equal(packages["node_modules/sojourn"].dependencies, undefined);
@@ -67,6 +85,8 @@ describe("the packed package", () => {
        import { connect } from "sojourn/connect";
        import { fetchSessions } from "sojourn/fetch";
        import { nodeSessions } from "sojourn/node";
+       import { adapterSuite, codecSuite, engineSuite, storeSuite, type TestFunction } from "sojourn/testing";
+       import { fromDjangoSettings, type DjangoEngine } from "sojourn/django";
        import { createServer } from "node:http";
        interface Data { uid: string; cart: string[] }
        const sessions = createSessions<Data>({ secretKey: "x", store: memoryStore() });
@@ -85,13 +105,26 @@ describe("the packed package", () => {
        }));
        const handler: (request: Request) => Promise<Response> = fetchSessions(sessions, async () => new Response());
        const code: string = new SessionError("ERR_CONFIG", "").code;
-       export { connect, handler, code };`,
+       const test: TestFunction = (name, body) => void body();
+       storeSuite(test, ({ now }) => memoryStore({ now }), { binary: true });
+       export { adapterSuite, codecSuite, connect, engineSuite, fromDjangoSettings, handler, code, type DjangoEngine };`,
     );
     cpSync(join(ROOT, "node_modules/@types/node"), join(folder, "node_modules/@types/node"), { recursive: true });
     cpSync(join(ROOT, "node_modules/undici-types"), join(folder, "node_modules/undici-types"), { recursive: true });
     const options =
       "--noEmit --strict --exactOptionalPropertyTypes --module nodenext --target es2023 --types node".split(" ");
     run(folder, join(ROOT, "node_modules/typescript/bin/tsc"), ...options, "app.mts");
+  });
+
+  test("lets a stranger's store run the suite", () => {
+    writeFileSync(
+      join(folder, "store.test.mjs"),
+      `import { test } from "node:test";
+       import { memoryStore } from "sojourn";
+       import { storeSuite } from "sojourn/testing";
+       storeSuite(test, ({ now }) => memoryStore({ now }), { binary: true });`,
+    );
+    run(folder, "--test", "store.test.mjs");
   });
 
   test("runs the README's first application, which still knows its visitor after a restart", async () => {

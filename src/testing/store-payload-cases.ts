@@ -76,7 +76,13 @@ export const storePayloadCases: StoreCases = {
 export const binaryPayloadCases: StoreCases = {
   "payloads of bytes come back as they were written, and can be expected": async (store, clock) => {
     const every = Uint8Array.from({ length: 256 }, (_, byte) => byte);
-    for (const bytes of [every, every.subarray(100, 200), new Uint8Array(), new Uint8Array([0]), new Uint8Array(1_048_576).fill(0xff)]) {
+    for (const bytes of [
+      every,
+      every.subarray(100, 200),
+      new Uint8Array(),
+      new Uint8Array([0]),
+      new Uint8Array(1_048_576).fill(0xff),
+    ]) {
       await keeps(store, clock.in(HOUR), bytes);
     }
   },

@@ -253,6 +253,12 @@ describe("MySQL and MariaDB", () => {
       });
     }
 
+    test("rows in a form of the application's own", async () => {
+      await empty();
+      await storeOf(pool).create(KEY, record);
+      await failsSaying(/nestTables/, () => storeOf(mysql2Pool({ nestTables: true })).load(KEY), "ERR_CONFIG");
+    });
+
     test("connect sets what it needs by itself", async () => {
       await empty();
       server.sql("SET GLOBAL sql_mode = ''");

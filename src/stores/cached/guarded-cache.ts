@@ -44,8 +44,8 @@ export function guardedCache(cache: SessionStore, entryLifeMs: number, timeoutMs
       failedKey = undefined;
       return answer;
     } catch (error) {
-      reportFailure(operation, key, error instanceof Error ? error.message : String(error));
-      // A session that is too large for the cache must not take it away from the others.
+      reportFailure(operation, key, error instanceof Error ? error.message : "It gave no reason.");
+      // One session that the cache does not take, being too large, must not take the cache away from the others.
       if (error instanceof SessionError && error.code !== "ERR_SESSION_UNAVAILABLE") return undefined;
       failedKey = key;
       retryLater();

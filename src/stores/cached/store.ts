@@ -94,12 +94,11 @@ export function cachedStore(
       try {
         const isUpdated = await database.update(key, record, expected);
         if (isUpdated && expected !== undefined && trusts(key)) {
-          const [next, previous] = [entry(key, record), toEntry(key, expected)];
-          isCurrent = await ask("update", key, () => cache.update(key, next, previous));
+          isCurrent = await ask("update", key, () => cache.update(key, entry(key, record), toEntry(key, expected)));
         }
         return isUpdated;
       } finally {
-        // Also where the database refused, or did not say: whoever asks again must get its truth.
+        // Also where the database refused, or failed and may have done it: whoever asks again must get its truth.
         if (!isCurrent) await invalidate(key);
       }
     },

@@ -150,7 +150,7 @@ export function mysqlClient(pool: MysqlClient | { promise(): MysqlClient }): Sql
   return {
     async rows(sql, parameters) {
       const rows = (await execute(sql, parameters)) as object[];
-      return rows.map((row) => (Array.isArray(row) ? row : Object.values(row)));
+      return rows.map(plain);
     },
     async run(sql, parameters) {
       try {
@@ -163,6 +163,13 @@ export function mysqlClient(pool: MysqlClient | { promise(): MysqlClient }): Sql
       }
     },
   };
+}
+
+function plain(row: object): unknown[] {
+  const values = Array.isArray(row) ? row : Object.values(row);
+  // Taken for a payload that is corrupted, it would log everybody out.
+  if (typeof values[0] === "object") throw wrong("rows are changed by nestTables or typeCast; leave these off");
+  return values;
 }
 
 function wrong(problem: string): SessionError {

@@ -67,7 +67,6 @@ const FAULTS: Readonly<Record<string, SqlFault>> = {
   CONNECT_TIMEOUT: "unreachable",
   CONNECTION_CLOSED: "unreachable",
   CONNECTION_DESTROYED: "unreachable",
-  "57P": "starting",
   "57P01": "starting",
   "57P02": "starting",
   "57P03": "starting",
