@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import type { SessionStore } from "sojourn";
 import { compare, type Operation } from "./measure.ts";
-import { type Bare, SUBJECTS } from "./subjects.ts";
+import { SUBJECTS } from "./subjects.ts";
 
 /*
  * `npm run bench:stores [name…]`: what each store costs next to its bare driver, on private servers that this starts.
@@ -24,8 +24,14 @@ for (const [name, open] of Object.entries(SUBJECTS)) {
   if (wanted.length > 0 && !wanted.some((word) => name.toLowerCase().includes(word.toLowerCase()))) continue;
   const { store, bare, close } = await open();
   for (const [size, bytes] of Object.entries(PAYLOADS)) {
-    const keys = await fill(store, bytes);
-    const operations = { load: loading(store, bare, keys), update: updating(store, bare, keys, bytes) };
+    const [keys, bareKeys] = [await fill(store, bytes, "own"), await fill(store, bytes, "bare")];
+    const operations: Record<string, [Operation, Operation]> = {
+      load: [(n) => store.load(keys[n % SESSIONS]!), (n) => bare.load(bareKeys[n % SESSIONS]!)],
+      update: [
+        updating(store, keys, bytes),
+        (n) => bare.update(bareKeys[n % SESSIONS]!, payload(bytes, n), inAnHour()),
+      ],
+    };
     for (const [operation, [own, its]] of Object.entries(operations)) {
       for (const concurrency of CONCURRENCIES) {
         const { store: measured, bare: driver, ratio } = await compare(own, its, concurrency);
@@ -56,38 +62,33 @@ function report(line: string): void {
   console.log(line);
 }
 
-async function fill(store: SessionStore, bytes: number): Promise<string[]> {
-  const keys = Array.from({ length: SESSIONS }, (_, n) => `bench${bytes}k${n}`.padEnd(32, "0"));
+async function fill(store: SessionStore, bytes: number, name: string): Promise<string[]> {
+  const keys = Array.from(
+    { length: SESSIONS },
+    (_, n) => `${name}${bytes}`.padEnd(20, "k") + String(n).padStart(12, "0"),
+  );
   for (const key of keys) {
     await store.delete(key);
-    await store.create(key, { payload: payload(bytes, 0), expiresAt: new Date(Date.now() + HOUR) });
+    await store.create(key, { payload: payload(bytes, 0), expiresAt: inAnHour() });
   }
   return keys;
 }
 
-function loading(store: SessionStore, bare: Bare, keys: string[]): [Operation, Operation] {
-  const key = (n: number) => keys[n % SESSIONS]!;
-  return [(n) => store.load(key(n)), (n) => bare.load(key(n))];
+/** As a request does it: the payload that is stored is expected, and each session has one writer at a time. */
+function updating(store: SessionStore, keys: string[], bytes: number): Operation {
+  const latest = new Map(keys.map((key) => [key, payload(bytes, 0)]));
+  return async (n) => {
+    const key = keys[n % SESSIONS]!;
+    const [expected, next] = [latest.get(key)!, payload(bytes, n)];
+    latest.set(key, next);
+    if (!(await store.update(key, { payload: next, expiresAt: inAnHour() }, expected))) {
+      throw new Error("A writer was overtaken.");
+    }
+  };
 }
 
-/** As a request does it: the payload that is stored is expected, and each session has one writer at a time. */
-function updating(store: SessionStore, bare: Bare, keys: string[], bytes: number): [Operation, Operation] {
-  const latest = new Map<string, string>();
-  const next = (n: number) => ({ payload: payload(bytes, n), expiresAt: new Date(Date.now() + HOUR) });
-  async function update(n: number) {
-    const key = keys[n % SESSIONS]!;
-    const expected = latest.get(key) ?? Buffer.from((await store.load(key))!.payload).toString();
-    const record = next(n);
-    latest.set(key, record.payload);
-    if (!(await store.update(key, record, expected))) throw new Error("A writer was overtaken.");
-  }
-  async function bareUpdate(n: number) {
-    const key = keys[n % SESSIONS]!;
-    const { payload: text, expiresAt } = next(n);
-    latest.set(key, text);
-    await bare.update(key, text, expiresAt);
-  }
-  return [update, bareUpdate];
+function inAnHour(): Date {
+  return new Date(Date.now() + HOUR);
 }
 
 /** Text of this length that is another each time. */

@@ -86,7 +86,9 @@ for (const driver of DRIVERS) {
       const rights = "+get +set +del +eval +evalsha".split(" ");
       server.cli("acl", "setuser", "sojourn", "reset", "on", `>${SECRETS.password}`, "~session:*", ...rights);
       const url = `redis://sojourn:${password}@127.0.0.1:${server.port}`;
+      const warn = t.mock.method(console, "warn");
       await uses(url);
+      assert.equal(warn.mock.callCount(), 0);
       const store = await connect(url, { prefix: "other:" });
       t.after(() => store.close());
       await failsWithoutSecrets(store.load(SECRETS.key), /NOPERM .* \+get \+set/);

@@ -41,6 +41,28 @@ for (const driver of DRIVERS) {
       await backAgain(() => store.load(KEY));
     });
 
+    test("finds a server that comes later by itself, also a cluster", async (t) => {
+      const server = await startRedis("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1");
+      server.cli("cluster", "addslotsrange", "0", "16383");
+      await server.kill();
+      const store = await connect(`redis+cluster://127.0.0.1:${server.port}`);
+      t.after(() => store.close());
+      await assert.rejects(store.load(KEY));
+      await server.restart();
+      await until(async () => /cluster_state:ok/.test(server.cli("cluster", "info")), "the cluster");
+      await until(async () => server.cli("client", "list").split("\n").length > 1, "the client");
+      await backAgain(() => store.load(KEY));
+    });
+
+    test("fails at once what was on its way when the server died", async (t) => {
+      const server = await startRedis();
+      const store = await at(t, server.port);
+      server.process.kill("SIGSTOP");
+      const failing = operations(store).map((each) => failsWithoutSecrets(each, /: (?!no answer)/));
+      await server.kill();
+      for (const each of failing) await each;
+    });
+
     test("fails at once while the server is down, and works when it is back, without its scripts", async (t) => {
       const server = await startRedis();
       const store = await at(t, server.port);

@@ -7,6 +7,7 @@ export const SECRETS = {
   payload: "s3cr3t payload",
   expected: "s3cr3t expectation",
   password: "s3cr3t/p@ss:w%rd",
+  sentinelPassword: "s3cr3t s&ntinel",
 };
 
 /** A fault of the store in words, with nothing secret however deep one looks. */

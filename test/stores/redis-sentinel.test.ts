@@ -10,9 +10,9 @@ import { failsWithoutSecrets, SECRETS } from "./redis-secrets.ts";
 import { redisSuite } from "./redis-suite.ts";
 import { backAgain, doesAll, inAnHour, KEY } from "./redis-usage.ts";
 
-const trio = await startRedisSentinels(SECRETS.password);
+const trio = await startRedisSentinels(SECRETS.password, SECRETS.sentinelPassword);
 const hosts = trio.ports.map((port) => `127.0.0.1:${port}`).join(",");
-const url = `redis+sentinel://:${encodeURIComponent(SECRETS.password)}@${hosts}/main`;
+const url = `redis+sentinel://:${encodeURIComponent(SECRETS.password)}@${hosts}/main?sentinelPassword=${encodeURIComponent(SECRETS.sentinelPassword)}`;
 
 describe("a Redis that sentinels watch", () => {
   const stores: ConnectedStore[] = [];
@@ -37,7 +37,7 @@ describe("a Redis that sentinels watch", () => {
       );
 
       test("keeps to the database of the URL", async () => {
-        const store = await connect(`${url}?db=5`);
+        const store = await connect(`${url}&db=5`);
         stores.push(store);
         await store.create(KEY, { payload: "a", expiresAt: inAnHour() });
         assert.equal(trio.primary.cli("--no-auth-warning", "-a", SECRETS.password, "-n", "5", "dbsize"), "1");
@@ -45,7 +45,12 @@ describe("a Redis that sentinels watch", () => {
       });
 
       test("tells of sentinels that know no such name, or cannot be reached, without the password", async () => {
-        for (const wrong of [url.replace("/main", "/other"), url.replace(hosts, "127.0.0.1:1,127.0.0.1:2")]) {
+        for (const wrong of [
+          url.replace("/main", "/other"),
+          url.replace(hosts, "127.0.0.1:1,127.0.0.1:2"),
+          url.replace("sentinelPassword=", "sentinelPassword=wrong"),
+          url.replace("://:", "://:wrong"),
+        ]) {
           const store = await connect(wrong);
           stores.push(store);
           await failsWithoutSecrets(store.load(SECRETS.key), /^Redis (main|other) of the sentinels 127/);
@@ -59,6 +64,7 @@ describe("a Redis that sentinels watch", () => {
       name: "main",
       sentinelRootNodes: trio.ports.map((port) => ({ host: "127.0.0.1", port })),
       nodeClientOptions: { password: SECRETS.password },
+      sentinelClientOptions: { password: SECRETS.sentinelPassword },
       replicaPoolSize: 1,
     });
     client.on("error", () => {});

@@ -51,7 +51,6 @@ async function makeClient({ kind, ...location }: RedisLocation): Promise<Client>
     enableReadyCheck: kind === "sentinel",
     // What was on its way when the connection broke fails; it is not sent again.
     maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
   };
   switch (kind) {
     case "cluster":

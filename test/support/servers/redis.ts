@@ -51,8 +51,13 @@ export interface RedisSentinels {
   primaryPort(): number;
 }
 
-/** A primary that is called "main", its replica, and three sentinels which agree on a failover after half a second. */
-export async function startRedisSentinels(password: string): Promise<RedisSentinels> {
+/**
+ * A primary that is called "main", its replica, and three sentinels which agree on a failover after half a second.
+ *
+ * @param password of primary and replica
+ * @param sentinelPassword of the sentinels
+ */
+export async function startRedisSentinels(password: string, sentinelPassword: string): Promise<RedisSentinels> {
   const login = ["--requirepass", password, "--masterauth", password, "--repl-diskless-sync-delay", "0"];
   const primary = await startRedis(...login);
   const replica = await startRedis(...login, "--replicaof", `127.0.0.1 ${primary.port}`);
@@ -67,7 +72,9 @@ export async function startRedisSentinels(password: string): Promise<RedisSentin
         "bind 127.0.0.1",
         `dir ${directory}`,
         `sentinel monitor main 127.0.0.1 ${primary.port} 2`,
-        `sentinel auth-pass main ${password}`,
+        `sentinel auth-pass main "${password}"`,
+        `requirepass "${sentinelPassword}"`,
+        `sentinel sentinel-pass "${sentinelPassword}"`,
         "sentinel down-after-milliseconds main 500",
         "sentinel failover-timeout main 3000",
       ].join("\n"),
@@ -75,7 +82,10 @@ export async function startRedisSentinels(password: string): Promise<RedisSentin
     startServer("redis-server", [file, "--sentinel"]);
   }
   const ask = (port: number, ...command: string[]) =>
-    execFileSync("redis-cli", ["-p", `${port}`, ...command], { encoding: "utf8", stdio: "pipe" });
+    execFileSync("redis-cli", ["-p", `${port}`, "-a", sentinelPassword, ...command], {
+      encoding: "utf8",
+      stdio: "pipe",
+    });
   const isReady = (port: number) => /status=ok,.*slaves=1,sentinels=3/.test(ask(port, "info", "sentinel"));
   await until(async () => ports.every(isReady), "the sentinels");
   const primaryPort = () => Number(ask(ports[0]!, "sentinel", "get-master-addr-by-name", "main").split("\n")[1]);
