@@ -50,6 +50,24 @@ describe("the SQL store where transactions are repeatable reads", () => {
   });
 });
 
+// docs/scaling.md recommends it for very many sessions.
+describe("the SQL store on a table in partitions by key", () => {
+  server.sql("CREATE DATABASE partitions");
+  server.sql(
+    `CREATE TABLE django_session (session_key varchar(40) NOT NULL PRIMARY KEY, session_data text NOT NULL, expire_date timestamp with time zone NOT NULL) PARTITION BY HASH (session_key);
+     CREATE INDEX ON django_session (expire_date);
+     CREATE TABLE django_session_0 PARTITION OF django_session FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+     CREATE TABLE django_session_1 PARTITION OF django_session FOR VALUES WITH (MODULUS 2, REMAINDER 1)`,
+    "partitions",
+  );
+  const partitioned = new pg.Pool({ connectionString: server.url("partitions") });
+  after(() => partitioned.end());
+  storeSuite(test, async ({ now }) => {
+    await partitioned.query("DELETE FROM django_session");
+    return sqlStore(postgresClient(partitioned), postgres, { now });
+  });
+});
+
 describe("the table of a PostgreSQL store", () => {
   /** What Django's migration sessions.0001_initial executes. */
   const DJANGOS_SCHEMA = `
