@@ -153,7 +153,8 @@ function actions({ cookieAge }: SessionView): Html {
     </div>`;
 }
 
-function cookieCard({ cookie, place, isLive, now }: SessionView): Html {
+function cookieCard(view: SessionView): Html {
+  const { cookie, place, isLive } = view;
   return card(
     "browser",
     "In the browser: the cookie",
@@ -166,7 +167,7 @@ function cookieCard({ cookie, place, isLive, now }: SessionView): Html {
           ${
             isLive
               ? html`
-                <div><dt>kept until</dt><dd>${cookie.ends === "with the browser" ? "the browser is closed" : instant(cookie.ends, now)}</dd></div>
+                <div><dt>kept until</dt><dd>${end(cookie.ends, view)}</dd></div>
                 <div><dt>attributes</dt><dd class="tags">${cookie.attributes.map((text) => html`<code>${text}</code> `)}</dd></div>`
               : html`<div><dt>leads to</dt><dd>no session here: it has ended, or was never ours</dd></div>`
           }
@@ -175,7 +176,8 @@ function cookieCard({ cookie, place, isLive, now }: SessionView): Html {
   );
 }
 
-function rowCard({ place, row, now }: SessionView): Html {
+function rowCard(view: SessionView): Html {
+  const { place, row } = view;
   return card(
     "server",
     `On the server: ${place.title}`,
@@ -186,17 +188,18 @@ function rowCard({ place, row, now }: SessionView): Html {
         <dl>
           <div><dt>${place.labels.key}</dt><dd>${keyChip(row.fingerprint)}</dd></div>
           <div><dt>${place.labels.payload}</dt><dd>${payload(row.payload)}</dd></div>
-          <div><dt>${place.labels.expiresAt}</dt><dd>${instant(row.expiresAt, now)}</dd></div>
+          <div><dt>${place.labels.expiresAt}</dt><dd>${end(row.expiresAt, view)}</dd></div>
         </dl>
         <p class="hint">${place.hint}</p>`,
   );
 }
 
-function dataCard({ data, isLive }: SessionView): Html {
+function dataCard({ data, place, isLive }: SessionView): Html {
   return card(
     "data",
     "In your code: the data",
-    isLive ? "verified and decoded" : null,
+    // A cache's entries are not signed.
+    isLive ? (place === PLACES.cache ? "decoded" : "verified and decoded") : null,
     data.length === 0
       ? html`<p class="none">Nothing yet.</p>`
       : html`
@@ -243,6 +246,12 @@ function payload(text: string): Html {
   if (!data || !time || !signature) return html`<code class="payload">${text}</code>`;
   const kind = data.startsWith(".") ? "compressed data" : "data";
   return html`<code class="payload"><span class="part-data">${data}</span>:<span class="part-time">${time}</span>:<span class="part-signature">${signature}</span></code><span class="legend"><span class="part-data">${kind}</span> <span class="part-time">time of saving</span> <span class="part-signature">signature</span></span>`;
+}
+
+function end(when: SessionView["cookie"]["ends"], { age, now }: SessionView): Html {
+  if (when === "with the browser") return html`the browser is closed`;
+  if (when === "some time after saving") return html`${duration(age)} after its last save`;
+  return instant(when, now);
 }
 
 function instant(date: Date, now: Date): Html {

@@ -11,18 +11,20 @@ export interface SessionView {
     readonly fingerprint: string | null;
     readonly attributes: readonly string[];
     /** When the browser forgets it by itself. */
-    readonly ends: Date | "with the browser";
+    readonly ends: Date | "with the browser" | "some time after saving";
   };
   readonly place: Place;
   readonly row: {
     readonly fingerprint: string;
     readonly payload: string;
-    readonly expiresAt: Date;
+    readonly expiresAt: Date | "some time after saving";
   } | null;
   /** Whether the cookie led to a session. */
   readonly isLive: boolean;
   readonly data: readonly (readonly [string, unknown])[];
   readonly cookieAge: number;
+  /** Seconds from a save to this session's end. */
+  readonly age: number;
   readonly now: Date;
 }
 
@@ -38,9 +40,12 @@ export async function sessionView(
   const now = settings.now();
   const record = session.key === null || store === null ? null : await store.load(session.key);
   const payload = record === null ? "" : payloadText(record.payload);
-  const savedAt = timeOfSaving(payload) ?? now;
+  // A signed cookie's key is its payload.
+  const savedAt = timeOfSaving(store === null ? (session.key ?? "") : payload);
   const sent = cookieValue(req.headers.cookie ?? "", settings.cookieName);
-  const expiresAt = record?.expiresAt ?? session.expiryDate(savedAt);
+  // A cache's entry does not say when it was written, nor when it ends.
+  const known = record?.expiresAt ?? (savedAt && session.expiryDate(savedAt));
+  const expiresAt = known ?? "some time after saving";
   return {
     cookie: {
       name: settings.cookieName,
@@ -48,13 +53,16 @@ export async function sessionView(
       attributes: attributes(settings),
       ends: session.expiresAtBrowserClose()
         ? "with the browser"
-        : new Date(Math.min(expiresAt.getTime(), savedAt.getTime() + MAX_COOKIE_MS)),
+        : known
+          ? new Date(Math.min(known.getTime(), (savedAt ?? now).getTime() + MAX_COOKIE_MS))
+          : expiresAt,
     },
     place: PLACES[engine],
     isLive: session.key !== null,
     row: record && session.key ? { fingerprint: fingerprint(session.key), payload, expiresAt } : null,
     data: [...session],
     cookieAge: settings.cookieAge,
+    age: session.expiryAge(),
     now,
   };
 }

@@ -5,21 +5,12 @@ import { SessionError } from "../../src/core/errors.ts";
 import { djangoCodec, djangoCookieCodec, legacyDjangoCodec } from "../../src/django/codec.ts";
 import { parse } from "../../src/django/python-json.ts";
 import { codecSuite } from "../../src/testing/index.ts";
+import { UNSTORABLE_AS_JSON } from "../codecs/unstorable.ts";
 
 const secretKey = "a secret key for tests, 32 characters at least";
 
-/** What Python's JSON cannot carry; NaN and infinities it can. */
-const unstorable = {
-  undefined: undefined,
-  "a Date": new Date(),
-  "a Map": new Map(),
-  "a Set": new Set(),
-  "a regular expression": /x/,
-  "an Error": new Error("x"),
-  bytes: new Uint8Array(1),
-  "an instance of a class": new (class Cart {})(),
-  "a boxed number": Object(1),
-};
+/** What Python's JSON cannot carry; integers of any size, NaN and infinities it can. */
+const { "a BigInt": _integer, NaN: _nan, Infinity: _infinity, ...unstorable } = UNSTORABLE_AS_JSON;
 
 /** What Python writes and JavaScript does not. */
 function foreign(codec: SessionCodec): Payload[] {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { inspect } from "node:util";
+import { connect } from "../../src/connect.ts";
 import type { SessionStore } from "../../src/core/contracts.ts";
 import { SessionError } from "../../src/core/errors.ts";
 import { DATABASE_PASSWORD } from "../support/servers/database.ts";
@@ -47,4 +48,15 @@ function assertHoldsNoSecret(error: Error): void {
   for (const secret of [KEY, PAYLOAD, DATABASE_PASSWORD, encodeURIComponent(DATABASE_PASSWORD)]) {
     assert.ok(!shown.includes(secret), `${secret} is shown:\n${shown}`);
   }
+}
+
+/** All five operations, through a connection of its own. */
+export async function keepsSessions(url: string): Promise<void> {
+  const store = await connect(url);
+  assert.equal(await store.create(KEY, record), true);
+  assert.equal((await store.load(KEY))?.payload, PAYLOAD);
+  assert.equal(await store.update(KEY, record, "other"), false);
+  assert.equal(await store.delete(KEY, PAYLOAD), true);
+  assert.equal(await store.deleteExpired(), 0);
+  await store.close();
 }
