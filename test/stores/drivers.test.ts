@@ -47,13 +47,13 @@ function installation(drivers: Record<string, Driver | { link: string }>): strin
 }
 
 /** Connects in a process of its own, where `node:sqlite` is what `builtin` says; what it printed. */
-function connecting(root: string, builtin = "undefined"): string {
+function connecting(root: string, builtin = "undefined", url = "sqlite:file.sqlite3"): string {
   const script = `
     const getBuiltinModule = process.getBuiltinModule;
     process.getBuiltinModule = (name) => name === "node:sqlite" ? ${builtin} : getBuiltinModule(name);
     const { connect } = await import("./node_modules/sojourn/dist/connect.js");
     try {
-      const store = await connect("sqlite:file.sqlite3");
+      const store = await connect(${JSON.stringify(url)});
       await store.migrate();
       await store.close();
     } catch (error) {
@@ -122,6 +122,29 @@ describe("the SQLite driver", () => {
       const root = installation({ [name]: { version: "12.11.1", code: THROWS } });
       assert.equal(
         connecting(root),
+        `SessionError ERR_CONFIG ${name} is installed but does not load: no native binding for this platform`,
+      );
+    });
+  }
+});
+
+describe("the driver of a server", () => {
+  for (const [url, name] of [
+    ["postgres://me@127.0.0.1:1/a", "pg"],
+    ["mysql://me@127.0.0.1:1/a", "mysql2"],
+    ["redis://127.0.0.1:1", "redis"],
+  ] as const) {
+    test(`of ${url} is missing in one line that says what to install`, () => {
+      const said = connecting(installation({}), "undefined", url);
+      assert.match(said, new RegExp(`^SessionError ERR_CONFIG [^\\n]*\\bnpm install ${name}\\b[^\\n]*$`));
+    });
+
+    // Of mysql2 another file is loaded, which a stand-in would have to have.
+    if (name === "mysql2") continue;
+    test(`of ${url} says why where it is installed but broken`, () => {
+      const said = connecting(installation({ [name]: { code: THROWS } }), "undefined", url);
+      assert.equal(
+        said,
         `SessionError ERR_CONFIG ${name} is installed but does not load: no native binding for this platform`,
       );
     });
