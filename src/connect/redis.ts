@@ -1,10 +1,11 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { SessionError } from "../core/errors.ts";
 import type { RedisCommand } from "../stores/redis/client.ts";
 import { explained, redisFault } from "../stores/redis/fault.ts";
 import { redisRecords } from "../stores/redis/store.ts";
 import type { ConnectedStore, ConnectOptions } from "./connected-store.ts";
 import { deadline } from "./deadline.ts";
-import type { RedisConnection } from "./redis/connection.ts";
+import { ESTABLISHING_MS, type RedisConnection } from "./redis/connection.ts";
 import { openIoRedis } from "./redis/ioredis.ts";
 import { type RedisLocation, redisLocation } from "./redis/location.ts";
 import { openNodeRedis } from "./redis/node-redis.ts";
@@ -24,7 +25,7 @@ const MAX_UNANSWERED = 10_000;
 export async function connectRedis(url: string, options: ConnectOptions): Promise<ConnectedStore> {
   const location = redisLocation(url);
   const connection = await open(location);
-  await connection.tried;
+  await Promise.race([connection.tried, sleep(ESTABLISHING_MS, undefined, { ref: false })]);
 
   function explain(error: unknown, key: string): SessionError {
     const { message, code } = error as NodeJS.ErrnoException;

@@ -43,6 +43,16 @@ describe("a cluster", () => {
     for (const store of connected) await doesAll(store);
   });
 
+  test("is used with the rights that redisStore names, and no more", async () => {
+    const rights = "+get +set +del +eval +evalsha +cluster|slots".split(" ");
+    for (const each of nodes) each.cli("acl", "setuser", "sojourn", "on", ">password", "~session:*", ...rights);
+    for (const driver of DRIVERS) {
+      const store = await (await connectWith(driver))(url.replace("//", "//sojourn:password@"));
+      connected.push(store);
+      await doesAll(store);
+    }
+  });
+
   test("is read from its primaries", async () => {
     for (const each of nodes) each.cli("config", "resetstat");
     for (const store of [redisStore(io), redisStore(node), ...connected]) {

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { userInfo } from "node:os";
 import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { ConnectedStore, ConnectOptions } from "../../src/connect.ts";
-import { type RedisServer, startRedis } from "../support/servers/redis.ts";
-import { freePort, temporaryDirectory } from "../support/servers/server.ts";
+import { localhostCertificate } from "../support/servers/certificate.ts";
+import { startRedis } from "../support/servers/redis.ts";
+import { freePort } from "../support/servers/server.ts";
 import { connectWith, DRIVERS } from "./redis-drivers.ts";
 import { failsWithoutSecrets, SECRETS } from "./redis-secrets.ts";
 import { backAgain, doesAll, inAnHour, KEY } from "./redis-usage.ts";
@@ -126,36 +126,27 @@ for (const driver of DRIVERS) {
     });
 
     describe("over TLS", () => {
-      const directory = temporaryDirectory();
-      const path = (name: string) => join(directory, name);
-      let secure: RedisServer & { tlsPort: number };
+      const { cert, key } = localhostCertificate(userInfo().username);
+      const certified = `ca=${cert}&cert=${cert}&key=${key}`;
+      let secure: { tlsPort: number };
 
       before(async () => {
-        makeCertificates(directory);
         const tlsPort = await freePort();
-        const files = ["ca-cert", "cert", "key"].flatMap((name) => [
-          `--tls-${name}-file`,
-          path(name === "ca-cert" ? "ca.pem" : `server.${name}`),
-        ]);
+        const files = ["--tls-ca-cert-file", cert, "--tls-cert-file", cert, "--tls-key-file", key];
         secure = { ...(await startRedis("--port", "0", "--tls-port", `${tlsPort}`, ...files)), tlsPort };
       });
 
-      const certified = () => `ca=${path("ca.pem")}&cert=${path("server.cert")}&key=${path("server.key")}`;
-
       test("works with an authority of one's own and a certificate for the client", () =>
-        uses(`rediss://localhost:${secure.tlsPort}/1?${certified()}`));
+        uses(`rediss://localhost:${secure.tlsPort}/1?${certified}`));
 
       test("refuses a server that nobody vouches for", () =>
         fails(`rediss://localhost:${secure.tlsPort}`, /self.signed certificate|unable to verify/));
 
       test("refuses a server with a certificate for another name", () =>
-        fails(`rediss://127.0.0.1:${secure.tlsPort}?${certified()}`, /127\.0\.0\.1/));
+        fails(`rediss://127.0.0.1:${secure.tlsPort}?${certified}`, /127\.0\.0\.1/));
 
       test("tells of a server that wants a certificate of the client", () =>
-        fails(
-          `rediss://localhost:${secure.tlsPort}?ca=${path("ca.pem")}`,
-          /certificate required|closed|ECONNRESET|EPIPE/,
-        ));
+        fails(`rediss://localhost:${secure.tlsPort}?ca=${cert}`, /certificate required|closed|ECONNRESET|EPIPE/));
     });
 
     for (const [name, url] of [
@@ -179,16 +170,3 @@ for (const driver of DRIVERS) {
     }
   });
 }
-
-/** An authority, and a certificate of its making for "localhost", good for a server and a client. */
-function makeCertificates(directory: string): void {
-  if (existsSync(join(directory, "ca.pem"))) return;
-  const openssl = (...parts: string[]) => execFileSync("openssl", parts, { cwd: directory, stdio: "pipe" });
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  openssl("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=Test authority");
-  openssl("req", "-new", ...key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost", ...SAN);
-  openssl(..."x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial".split(" "), ...COPY);
-}
-
-const SAN = ["-addext", "subjectAltName=DNS:localhost"];
-const COPY = "-copy_extensions copy -days 2 -out server.cert".split(" ");

@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type RedisLocation, redisLocation } from "../../src/connect/redis/location.ts";
 import { SessionError } from "../../src/core/errors.ts";
+import { localhostCertificate } from "../support/servers/certificate.ts";
 import { temporaryDirectory } from "../support/servers/server.ts";
 import { hasNoSecrets, SECRETS } from "./redis-secrets.ts";
 
 const password = encodeURIComponent(SECRETS.password);
-const file = join(temporaryDirectory(), "ca.pem");
-writeFileSync(file, "certificate");
+const { cert, key } = localhostCertificate(userInfo().username);
+const noCertificate = join(temporaryDirectory(), "cert.pem");
+writeFileSync(noCertificate, "Dear diary");
 
 const empty = { path: "", database: 0, login: {}, sentinelLogin: {}, tls: undefined };
 const at = (...hosts: [host: string, port: number][]) => hosts.map(([host, port]) => ({ host, port }));
@@ -25,8 +28,8 @@ describe("a Redis URL", () => {
     [`redis://me%40home:${password}@db`]: { login: { username: "me@home", password: SECRETS.password } },
     "redis://me@db": { login: { username: "me", password: "" } },
     "rediss://db": { kind: "server", tls: {} },
-    [`rediss://db?ca=${file}&cert=${file}&key=${file}`]: {
-      tls: { ca: Buffer.from("certificate"), cert: Buffer.from("certificate"), key: Buffer.from("certificate") },
+    [`rediss://db?ca=${cert}&cert=${cert}&key=${key}`]: {
+      tls: { ca: readFileSync(cert), cert: readFileSync(cert), key: readFileSync(key) },
     },
     "redis+unix:///run/redis%20a.sock?db=2": {
       kind: "socket",
@@ -84,7 +87,9 @@ describe("a Redis URL", () => {
     "redis://db#0": /form/,
     "redis://me:100%@db": /%25/,
     [`redis://me:${SECRETS.password}@db`]: /escape/,
-    "rediss://db?ca=/no/such/file": /ca cannot be read: .*no such file/,
+    "rediss://db?ca=/no/such/file": /cannot be used: .*no such file/,
+    [`rediss://db?cert=${noCertificate}`]: /cannot be used: .*PEM/,
+    [`rediss://db?cert=${cert}&key=${noCertificate}`]: /cannot be used/,
     "redis+unix://host/path": /redis\+unix:\/\/\/path/,
     "redis+unix://": /redis\+unix:\/\/\/path/,
     "redis+cluster://a/1": /database/,

@@ -14,6 +14,9 @@ export interface RedisConnection {
 
 export const CONNECT_TIMEOUT_MS = 1000;
 
+/** A client that has not connected by then, greeting and login included, is stuck. */
+export const ESTABLISHING_MS: number = 2 * CONNECT_TIMEOUT_MS;
+
 /** Milliseconds before attempt number `attempt`. Jitter, so that many processes do not return in step. */
 export function retryDelay(attempt: number): number {
   return Math.min(25 * 2 ** attempt, 400) + Math.random() * 100;

@@ -17,8 +17,8 @@ export async function openIoRedis(location: RedisLocation): Promise<RedisConnect
   const tried = new Promise<void>((resolve) => {
     for (const event of ["error", "node error"]) {
       client.on(event, (error) => {
-        // A cluster's own error says only that no node helped; this is the node's.
-        failure = (error as { lastNodeError?: Error }).lastNodeError ?? error;
+        // A cluster's own error only says that no node helped.
+        failure = "lastNodeError" in error ? (failure ?? error) : error;
         resolve();
       });
     }
@@ -47,7 +47,7 @@ async function makeClient({ kind, ...location }: RedisLocation): Promise<Client>
     reconnectOnError: ({ message }: Error) => /\bREADONLY\b/.test(message),
     retryStrategy: retryDelay,
     enableOfflineQueue: false,
-    // It would take one more right, +info.
+    // Takes one more right, +info. Behind sentinels it is needed, to see that the primary still is one.
     enableReadyCheck: kind === "sentinel",
     // What was on its way when the connection broke fails; it is not sent again.
     maxRetriesPerRequest: 0,
@@ -57,6 +57,8 @@ async function makeClient({ kind, ...location }: RedisLocation): Promise<Client>
       return new Cluster(addresses, {
         redisOptions: options,
         enableOfflineQueue: false,
+        // Takes +cluster|info, and waits for ever without.
+        enableReadyCheck: false,
         clusterRetryStrategy: retryDelay,
         // Each 100 ms after the other: nothing is sent again after its deadline.
         maxRedirections: 4,

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { createSecureContext } from "node:tls";
 import { SessionError } from "../../core/errors.ts";
 
 /** Where Redis is and who asks: what a URL says. */
@@ -106,16 +107,17 @@ function login(username: string | undefined, password: string | undefined): Redi
 function certificates(take: (name: string) => string | undefined): RedisTls {
   const read = (name: string) => {
     const path = take(name);
-    if (path === undefined) return {};
-    try {
-      return { [name]: readFileSync(path) };
-    } catch (cause) {
-      throw new SessionError("ERR_CONFIG", `The file of ${name} cannot be read: ${(cause as Error).message}`, {
-        cause,
-      });
-    }
+    return path === undefined ? {} : { [name]: readFileSync(path) };
   };
-  return { ...read("ca"), ...read("cert"), ...read("key") };
+  try {
+    const tls: RedisTls = { ...read("ca"), ...read("cert"), ...read("key") };
+    createSecureContext(tls);
+    return tls;
+  } catch (cause) {
+    throw new SessionError("ERR_CONFIG", `The certificates of Redis cannot be used: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }
 
 function decoded(text: string | undefined): string | undefined {

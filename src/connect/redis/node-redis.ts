@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type RedisClient, type RedisCommand, redisCommand } from "../../stores/redis/client.ts";
 import { loadDriver } from "../driver.ts";
-import { CONNECT_TIMEOUT_MS, type RedisConnection, retryDelay } from "./connection.ts";
+import { CONNECT_TIMEOUT_MS, ESTABLISHING_MS, type RedisConnection, retryDelay } from "./connection.ts";
 import type { RedisLocation } from "./location.ts";
 
 interface Destroyable {
@@ -16,8 +16,8 @@ type Client = RedisClient &
     readonly masters?: readonly { readonly client?: Destroyable | undefined }[];
   };
 
-/** A client that has not connected by then is stuck. The least time between two new ones as well. */
-const ESTABLISHING_MS = 2 * CONNECT_TIMEOUT_MS;
+/** The least time between two new clients. */
+const RENEWAL_MS = 2000;
 
 /** How long a client that was replaced may finish what it was sent. */
 const FAREWELL_MS = 1000;
@@ -64,7 +64,7 @@ export async function openNodeRedis(location: RedisLocation): Promise<RedisConne
       // A cluster would wait for this node.
       const broken = new Promise((_resolve, reject) => client.on("node-error", reject));
       try {
-        await within(ESTABLISHING_MS, Promise.race([client.connect(), broken]));
+        await Promise.race([client.connect(), broken, stuck()]);
       } catch (error) {
         failed(failure ?? (error as Error));
         void end(client);
@@ -74,7 +74,7 @@ export async function openNodeRedis(location: RedisLocation): Promise<RedisConne
       if (current) setTimeout(end, FAREWELL_MS, current.client).unref();
       current = { client, command: redisCommand(client) };
       failure = undefined;
-      renewable = performance.now() + ESTABLISHING_MS;
+      renewable = performance.now() + RENEWAL_MS;
       return resolveTried();
     }
   }
@@ -105,6 +105,11 @@ export async function openNodeRedis(location: RedisLocation): Promise<RedisConne
       await Promise.all([...clients].map(end));
     },
   };
+}
+
+async function stuck(): Promise<never> {
+  await sleep(ESTABLISHING_MS, undefined, { ref: false });
+  throw new Error(`no connection within ${ESTABLISHING_MS} ms`);
 }
 
 function destroy(all: readonly Destroyable[]): Promise<unknown> {
@@ -145,17 +150,5 @@ function makeClient(driver: typeof import("redis"), { kind, ...location }: Redis
       return driver.createClient({ ...options, ...login, database, socket: { ...connecting, path } });
     case "server":
       return driver.createClient({ ...options, ...login, database, socket: { ...socket, ...addresses[0]! } });
-  }
-}
-
-async function within(ms: number, promise: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no connection within ${ms} ms`)), ms);
-  });
-  try {
-    await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -7,7 +7,10 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/\bREADONLY\b/, "It is a replica: connect to the primary."],
   [/\bMOVED\b/, "It is part of a cluster: use redis+cluster://, or a cluster client."],
   [/\bNOAUTH\b/, "Give a user and a password."],
-  [/\bNOPERM\b|user executing the script/, "Sessions need +get +set +del +eval +evalsha on their keys."],
+  [
+    /\bNOPERM\b|user executing the script/,
+    "Sessions need +get +set +del +eval +evalsha on their keys, and in a cluster +cluster|slots.",
+  ],
   [/\bWRONGTYPE\b/, "The key belongs to something else: use another prefix."],
   [/max number of clients/, "Raise maxclients, or let fewer processes connect."],
 ];

@@ -25,7 +25,8 @@ return redis.call("DEL", KEYS[1])`);
  * whatever understands their commands; a Cluster too. The client is the caller's: it is neither connected nor closed,
  * and it decides how long an operation waits for a server that does not answer.
  *
- * The user of the client needs these rights, and no more:
+ * The user of the client needs these rights and no more, but for `+cluster|slots` in a cluster; ioredis asks for `+info`
+ * too, in a cluster for `+cluster|info`, unless its `enableReadyCheck` is off:
  * `ACL SETUSER sojourn on >password ~session:* +get +set +del +eval +evalsha`.
  *
  * Throws `ERR_CONFIG` for a client that it does not know, or that reads from replicas.
