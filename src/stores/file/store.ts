@@ -47,6 +47,9 @@ export function fileStore(directory: string, options: FileStoreOptions = {}): Se
   if (!isPrefix(prefix)) {
     throw new SessionError("ERR_CONFIG", "fileStore: prefix must be a cookie's name, of at most 100 characters.");
   }
+  if (!process.geteuid) {
+    throw new SessionError("ERR_CONFIG", "fileStore needs a POSIX system, whose files have owners and modes.");
+  }
   const root = resolve(directory);
   const names = fileNames(prefix);
   const onDisk = disk(root);
