@@ -4,7 +4,15 @@ import { isSessionKey } from "../core/key.ts";
 import { isPlainObject } from "../core/values.ts";
 import { type DjangoCacheCodecOptions, djangoCacheCodec } from "../django/cache-codec.ts";
 import { parse, stringify } from "../django/python-json.ts";
-import { equalInConstantTime, loads, MAX_BYTES, saltedHmac, signer, timestampUnsign } from "../django/signing.ts";
+import {
+  ANYONE,
+  equalInConstantTime,
+  loads,
+  MAX_BYTES,
+  saltedHmac,
+  signer,
+  timestampUnsign,
+} from "../django/signing.ts";
 import type { SecretKey } from "./secret-keys.ts";
 
 /*
