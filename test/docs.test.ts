@@ -8,9 +8,14 @@ import { storeSuite } from "../src/testing/index.ts";
 const ROOT = new URL("../../", import.meta.url).pathname;
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 
-const PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/django-differences.md", "docs/scaling.md", "bench/stores/README.md"].concat(
-  readdirSync(join(ROOT, "docs/decisions")).map((name) => `docs/decisions/${name}`),
-);
+const PAGES = [
+  "README.md",
+  "CONTRIBUTING.md",
+  "CHANGELOG.md",
+  "docs/django-differences.md",
+  "docs/scaling.md",
+  "bench/stores/README.md",
+].concat(readdirSync(join(ROOT, "docs/decisions")).map((name) => `docs/decisions/${name}`));
 
 describe("the store of CONTRIBUTING", () => {
   test("stands there as it is in examples/store", () => {
