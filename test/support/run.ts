@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { installNewerDjangos, PYTHON_PACKAGES } from "./django/versions.ts";
 
 /*
  * `npm test [path…]`: installs what the suite needs and the machine lacks, then runs it. What cannot be installed is
@@ -15,12 +16,14 @@ const PACKAGES: Readonly<Record<string, string>> = {
   openssl: "/usr/bin/openssl",
   postgresql: "/usr/lib/postgresql/15/bin/postgres",
   "redis-server": "/usr/bin/redis-server",
+  ...PYTHON_PACKAGES,
 };
 
 const RUNTIMES = "test/runtimes";
 
 installPackages();
 installRuntimes();
+installNewerDjangos();
 
 const wanted = process.argv.slice(2).map((path) => path.replace(/\.ts$/, ".js"));
 const files = readdirSync("build/test", { recursive: true, encoding: "utf8" })
