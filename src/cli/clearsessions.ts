@@ -3,7 +3,7 @@ import { type Command, command } from "./command.ts";
 import { EXIT, misuse } from "./faults.ts";
 import { count, print, printJson } from "./output.ts";
 import { progressBar } from "./progress-bar.ts";
-import { SETTINGS_OPTION, STORE_OPTION, source, withExistingStore } from "./source.ts";
+import { expiresByItself, SETTINGS_OPTION, STORE_OPTION, shownUrl, source, withExistingStore } from "./source.ts";
 
 export const clearsessions: Command = command({
   name: "clearsessions",
@@ -22,6 +22,11 @@ export const clearsessions: Command = command({
   async run(_, options) {
     const batchSize = readBatchSize(options["batch-size"]);
     const from = source(options);
+    if (expiresByItself(from.url)) {
+      if (options.json) printJson({ deleted: 0, seconds: 0 });
+      else print(`There is nothing to do: ${shownUrl(from.url)} removes expired sessions by itself.`);
+      return EXIT.done;
+    }
     const stop = stopOnSignal();
     const start = performance.now();
     const deleted = await withExistingStore(from, async (store) => {

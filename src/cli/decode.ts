@@ -23,8 +23,12 @@ export const decode: Command = command({
   ],
   example: `sqlite3 db.sqlite3 "SELECT session_data FROM django_session LIMIT 1" | sojourn decode -`,
   async run(argument, options) {
-    const keys = secretKeys(options, settingsOnly(options));
-    const reading = readPayload(await secretArgument(argument, "the payload"), keys, options.salt);
+    const settings = settingsOnly(options);
+    const keys = secretKeys(options, settings);
+    const reading = readPayload(await secretArgument(argument, "the payload"), keys, {
+      ...settings?.format,
+      salt: options.salt,
+    });
     if (!reading.verified) throw fault(`the payload ${reading.reason}`);
 
     const { json, signedAt, signedBy } = reading;

@@ -19,25 +19,35 @@ export function misuse(message: string): Fault {
   return Object.assign(new Error(message), { exitCode: EXIT.misuse });
 }
 
-/** Says on stderr what is wrong, in one line, and answers the exit code. The stack: with `NODE_DEBUG=sojourn`. */
+/** Says on stderr what is wrong, in one line, and answers the exit code. */
 export function report(error: unknown): number {
   say(describe(error));
-  if (debuglog("sojourn").enabled) {
-    for (let cause = error; cause instanceof Error; cause = cause.cause) process.stderr.write(`${cause.stack}\n`);
-  }
+  trace(error);
   return isFault(error) ? error.exitCode : EXIT.fault;
+}
+
+/** The stack, with `NODE_DEBUG=sojourn`. */
+export function trace(error: unknown): void {
+  if (!debuglog("sojourn").enabled) return;
+  for (let cause = error; cause instanceof Error; cause = cause.cause) process.stderr.write(`${cause.stack}\n`);
 }
 
 function isFault(error: unknown): error is Fault {
   return error instanceof Error && "exitCode" in error;
 }
 
-/** One line on stderr. Control characters, which drivers' messages may carry, could rewrite the terminal. */
+/** One line on stderr. */
 export function say(message: string): void {
-  process.stderr.write(`sojourn: ${message.replace(/[\p{Cc}\s]+/gu, " ").trim()}\n`);
+  process.stderr.write(`sojourn: ${oneLine(message)}\n`);
 }
 
-function describe(error: unknown): string {
+/** Without control characters, which drivers' messages may carry, and which could rewrite the terminal. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\s]+/gu, " ").trim();
+}
+
+/** What is wrong, in words. */
+export function describe(error: unknown): string {
   if (isFault(error) || error instanceof SessionError) return error.message;
   const { message, code, name } = error as NodeJS.ErrnoException;
   // A refused connection is an AggregateError, which has a code and no message.

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { createRequire } from "node:module";
+import { check } from "./check.ts";
 import { clearsessions } from "./clearsessions.ts";
 import type { Command } from "./command.ts";
 import { decode } from "./decode.ts";
@@ -9,7 +10,7 @@ import { migrate } from "./migrate.ts";
 import { print } from "./output.ts";
 import { show } from "./show.ts";
 
-const COMMANDS: readonly Command[] = [migrate, clearsessions, decode, show];
+const COMMANDS: readonly Command[] = [migrate, clearsessions, decode, show, check];
 
 async function main([word, ...words]: readonly string[]): Promise<number> {
   if (word === undefined || isHelp(word) || (word === "help" && words.length === 0)) print(generalHelp(COMMANDS));

@@ -1,7 +1,7 @@
 import { type Command, command } from "./command.ts";
 import { EXIT } from "./faults.ts";
 import { print } from "./output.ts";
-import { SETTINGS_OPTION, STORE_OPTION, shownUrl, source, withStore } from "./source.ts";
+import { expiresByItself, SETTINGS_OPTION, STORE_OPTION, shownUrl, source, withStore } from "./source.ts";
 
 export const migrate: Command = command({
   name: "migrate",
@@ -16,7 +16,7 @@ export const migrate: Command = command({
     const from = source(options);
     const where = shownUrl(from.url);
     const created = await withStore(from, (store) => store.migrate());
-    if (/^(?:redis|memcached)/.test(from.url)) {
+    if (expiresByItself(from.url)) {
       print(`There is nothing to create in ${where}.`);
     } else if (from.url.startsWith("file:")) {
       print(created ? `Created the directory ${where}.` : `The directory ${where} was there before.`);

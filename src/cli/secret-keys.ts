@@ -76,3 +76,8 @@ export function signerName(index: number, keys: readonly SecretKey[]): string {
   const { name } = keys[index]!;
   return index === 0 ? `the secret key (${name})` : `fallback key ${index} of ${keys.length - 1} (${name})`;
 }
+
+/** All of them, for people. */
+export function keyNames(keys: readonly SecretKey[]): string {
+  return keys.map(({ name }) => name).join(" or ");
+}

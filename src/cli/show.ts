@@ -1,9 +1,10 @@
 import { fingerprint, isSessionKey } from "../core/key.ts";
+import { readCacheEntry } from "./cache-entry.ts";
 import { type Command, command } from "./command.ts";
 import { EXIT, fault } from "./faults.ts";
 import { secretArgument } from "./input.ts";
 import { count, indent, instant, print, printFields, printJson } from "./output.ts";
-import { readCacheEntry, readPayload } from "./payload.ts";
+import { readPayload } from "./payload.ts";
 import { SECRET_KEY_NOTE, SECRET_KEY_OPTIONS, secretKeys, signedByKey, signerName } from "./secret-keys.ts";
 import { SETTINGS_OPTION, STORE_OPTION, source, withExistingStore } from "./source.ts";
 
@@ -36,7 +37,10 @@ export const show: Command = command({
     if (record === null) throw fault(`there is no session ${name}, or it has expired`);
     const reading = format
       ? readCacheEntry(record.payload, format)
-      : readPayload(Buffer.from(record.payload).toString("latin1"), keys, options.salt);
+      : readPayload(Buffer.from(record.payload).toString("latin1"), keys, {
+          ...from.settings?.format,
+          salt: options.salt,
+        });
     if (!reading.verified) throw fault(`the payload of session ${name} ${reading.reason}`);
 
     const { json, signedAt, signedBy } = reading;

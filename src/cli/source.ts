@@ -27,6 +27,8 @@ const DEFAULT_URL = "sqlite:sessions.sqlite3";
 /** Settings from a file. A setting is what the file says, and where it stands. */
 export interface FileSettings extends ResolvedDjangoSettings {
   readonly path: string;
+  /** As they stand in the file. */
+  readonly django: DjangoSettings;
 }
 
 export interface Source {
@@ -70,14 +72,19 @@ function fromFile(path: string, origin: string): Source {
   if (engine.name === "signed_cookies") {
     throw fault(`by ${path}, sessions are kept in signed cookies: nothing of them is stored at the server`);
   }
-  return { url: engine.store.url, settings, connect: () => connectDjangoStore(engine, settings.settings) };
+  return {
+    url: engine.store.url,
+    settings,
+    connect: () => connectDjangoStore(engine, settings.settings, settings.format),
+  };
 }
 
 function readSettings(path: string, origin: string): FileSettings {
   const django = parseSecretJson(readText(path, origin), path);
   if (!isPlainObject(django)) throw fault(`${path} must be a JSON object of Django's settings, by their names`);
   // Most commands need no secret key, and it may come from elsewhere: `secretKeys` asks for it where it is needed.
-  return { path, ...resolveDjangoSettings({ ...django, SECRET_KEY: django.SECRET_KEY ?? "" } as DjangoSettings) };
+  const given = { ...django, SECRET_KEY: django.SECRET_KEY ?? "" } as DjangoSettings;
+  return { path, django: given, ...resolveDjangoSettings(given) };
 }
 
 /** Opens a store, and closes it whatever happens. */
@@ -113,4 +120,9 @@ export async function withExistingStore<T>(from: Source, use: (store: ConnectedS
 export function shownUrl(url: string): string {
   if (/^(?:sqlite|file):/.test(url)) return url;
   return url.replace(/[?#].*$/s, "").replace(/^([a-z0-9+]+:\/\/[^:/@]*):.*@/s, "$1:***@");
+}
+
+/** Whether it is a server that removes what has expired, without being told to. */
+export function expiresByItself(url: string): boolean {
+  return /^(?:redis|memcached)/.test(url);
 }

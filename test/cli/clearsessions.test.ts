@@ -28,6 +28,18 @@ describe("sojourn clearsessions", () => {
     assert.match(sojourn(["clearsessions", "--store", url]).stdout, /^Deleted 0 expired sessions in /);
   });
 
+  for (const url of ["redis://:hush@127.0.0.1:1/0", "memcached://127.0.0.1:1"]) {
+    test(`${url.split(":")[0]} expires sessions by itself: that is said, and the server not even asked`, () => {
+      const { code, stdout, stderr } = sojourn(["clearsessions", "--store", url]);
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+      assert.equal(
+        stdout,
+        `There is nothing to do: ${url.replace("hush", "***")} removes expired sessions by itself.\n`,
+      );
+      assert.equal(sojourn(["clearsessions", "--store", url, "--json"]).stdout, '{"deleted":0,"seconds":0}\n');
+    });
+  }
+
   for (const size of ["0", "-1", "1.5", "many", "", "1e3"]) {
     test(`--batch-size=${size} is misuse`, async () => {
       const { url, path } = await storeWithExpired(1);

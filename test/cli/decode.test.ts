@@ -153,9 +153,18 @@ describe("sojourn decode", () => {
       ["base64 alone", Buffer.from('{"uid":"123"}').toString("base64url"), /is not signed at all/],
       ["a session key", "abcdefghij0123456789abcdefghij01", /looks like a session key: `sojourn show -`/],
       ["cut off", payload().slice(0, -3), /is cut off or changed: its signature has 40 characters/],
-      ["another key's", payload("{}", strangersKey), /another key or salt than SOJOURN_SECRET_KEY, or changed since/],
+      [
+        "another key's",
+        payload("{}", strangersKey),
+        /does not verify: it was signed with another key or salt than SOJOURN_SECRET_KEY \(it unfolds/,
+      ],
       ["another salt's", signed("{}", "mine"), /another key or salt/],
-      ["changed", `x${payload()}`, /or changed since/],
+      [
+        "another key's, by a line break",
+        payload("{}", `${secretKey}\n`),
+        /signed with SOJOURN_SECRET_KEY with a line break/,
+      ],
+      ["changed", `x${payload()}`, /does not verify, and does not unfold either: it was cut off or changed/],
       ["a signed cookie", signed("{}", "django.contrib.sessions.backends.signed_cookies"), /signed_cookies engine/],
       ["Django 3.0's", legacy, /format of Django before 3\.1.* SHA-1 signature is good, by SOJOURN_SECRET_KEY/],
       [

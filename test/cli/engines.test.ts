@@ -56,6 +56,12 @@ for (const [name, settings] of Object.entries(DJANGO_ENGINES)) {
       assert.ok(!shown.includes(key), "the key is shown");
     });
 
+    test("check says that it can be read", async () => {
+      const checked = run(["check", "-"], await store({ uid: "123" }));
+      assert.match(checked, /^✓ contents +2 keys: uid, _session_expiry$/m);
+      assert.match(checked, /\n\nThe session can be read\.\n$/);
+    });
+
     test("clearsessions removes what has expired, and says how many", async () => {
       const live = await store({ uid: "live" });
       const expired = piles ? [await store({ uid: "1" }, -7200), await store({ uid: "2" }, -7200)] : [];

@@ -14,7 +14,7 @@ import {
   temporaryFolder,
 } from "./support.ts";
 
-const commands = ["migrate", "clearsessions", "decode", "show"];
+const commands = ["migrate", "clearsessions", "decode", "show", "check"];
 
 describe("sojourn", () => {
   for (const args of [[], ["--help"], ["-h"], ["help"]]) {
@@ -51,7 +51,7 @@ describe("sojourn", () => {
   });
 
   const misuses: [string[], RegExp][] = [
-    [["clear"], /^sojourn: there is no command clear; there are migrate, clearsessions, decode, show\n$/],
+    [["clear"], /^sojourn: there is no command clear; there are migrate, clearsessions, decode, show, check\n$/],
     [["help", "clear"], /^sojourn: there is no command clear; /],
     [["--store", "x", "migrate"], /^sojourn: the command comes first, /],
     [["migrate", "--stroe", "x"], /^sojourn: migrate has no option --stroe; it has --store, --settings\n$/],

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { open, sojourn, temporaryFolder } from "./support.ts";
@@ -30,6 +31,14 @@ describe("sojourn migrate", () => {
     assert.match(stdout, /the table was there before\.\n.*--fake-initial\n$/);
     assert.equal(database.prepare("SELECT * FROM django_session").all().length, 1);
     database.close();
+  });
+
+  test("creates a session directory for this user alone, once", () => {
+    const path = join(temporaryFolder(), "sessions");
+    const migrate = () => sojourn(["migrate", "--store", `file:${path}`]);
+    assert.deepEqual(migrate(), { code: 0, stdout: `Created the directory file:${path}.\n`, stderr: "" });
+    assert.equal(statSync(path).mode & 0o777, 0o700);
+    assert.equal(migrate().stdout, `The directory file:${path} was there before.\n`);
   });
 
   test("in a folder that does not exist it fails in one line", () => {

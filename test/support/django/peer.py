@@ -3,12 +3,13 @@
 The first line is the project's settings. See peer.ts for the requests.
 """
 
+import datetime
 import json
 import logging
 import sys
 
 import project
-from shapes import describe, to_python
+from shapes import describe, to_python, to_shape
 
 project.configure(sys.stdin.readline())
 
@@ -21,8 +22,14 @@ logging.disable(logging.CRITICAL)
 SessionStore = import_module(settings.SESSION_ENGINE).SessionStore
 
 
+# Sessions that a view has in its hands while others change them, by a name of the test's.
+HELD = {}
+
+
 def session(request):
     store = SessionStore(request["key"])
+    if "held" in request:
+        store = HELD.setdefault(request["held"], store)
     results = []
     for name, *arguments in request["steps"]:
         try:
@@ -44,6 +51,13 @@ def set_expiry(store, shape):
     store.set_expiry(to_python(shape))
 
 
+def milliseconds(date):
+    """As JavaScript counts them. A naive date is in UTC."""
+    utc = datetime.timezone.utc
+    aware = date.astimezone(utc) if date.tzinfo else date.replace(tzinfo=utc)
+    return (aware - datetime.datetime(1970, 1, 1, tzinfo=utc)) // datetime.timedelta(milliseconds=1)
+
+
 STEPS = {
     "set": raw_set,
     "update": put,
@@ -55,9 +69,17 @@ STEPS = {
     "cycleKey": lambda store: store.cycle_key(),
     "setExpiry": set_expiry,
     "expiryAge": lambda store: store.get_expiry_age(),
+    "expiryDate": lambda store: milliseconds(store.get_expiry_date()),
     "expiresAtBrowserClose": lambda store: store.get_expire_at_browser_close(),
     "exists": lambda store: store.exists(store.session_key),
     "keys": lambda store: list(store.keys()),
+    # Each key and value as a text.
+    "items": lambda store: [[describe(key), describe(value)] for key, value in store.items()],
+    # What Node reads: from a pickle, and from JSON.
+    "shape": lambda store: to_shape(dict(store.items())),
+    "plain": lambda store: dict(store.items()),
+    # What Node says to write the same into a pickle.
+    "written": lambda store: to_shape(dict(store.items()), "written"),
     # The session as one text, with Python's types; of one value, where a key is given.
     "describe": lambda store, key=None: describe(store[key] if key is not None else dict(store.items())),
 }
@@ -80,6 +102,7 @@ OPERATIONS = {
     "encode": lambda request: SessionStore().encode(to_python(request["data"])),
     "decode": lambda request: describe(SessionStore().decode(request["payload"])),
     "migrate": lambda request: call_command("migrate", verbosity=0),
+    "rows": lambda request: list(SessionStore.get_model_class().objects.values_list("session_key", flat=True)),
     "clearsessions": lambda request: call_command("clearsessions"),
     "user": login_user,
 }
@@ -89,7 +112,7 @@ print(json.dumps({"version": django.get_version()}), flush=True)
 for line in sys.stdin:
     request = json.loads(line)
     try:
-        answer = {"value": OPERATIONS[request["op"]](request)}
+        answer = json.dumps({"value": OPERATIONS[request["op"]](request)})
     except Exception as error:
-        answer = {"error": f"{type(error).__name__}: {error}"}
-    print(json.dumps(answer), flush=True)
+        answer = json.dumps({"error": f"{type(error).__name__}: {error}"})
+    print(answer, flush=True)

@@ -8,7 +8,8 @@ import { type DjangoVersion, python } from "./versions.ts";
 /**
  * Real Django as the other side of a test: a process with a project of its own, which does what it is told, in order.
  *
- * Values go there in the shapes of docs/decisions/0009-pickle-values.md, and come back as one text: see `describe`.
+ * Values go there in the shapes of docs/decisions/0009-pickle-values.md, or as `{ $python: source }`, and come back as
+ * one text: see `describe`.
  */
 export interface DjangoPeer {
   /** As Django says it. */
@@ -17,6 +18,8 @@ export interface DjangoPeer {
   session(key: string | null, ...steps: Step[]): Promise<SessionAnswer>;
   /** Many at once: one line for all of them. */
   batch(requests: readonly SessionRequest[]): Promise<SessionAnswer[]>;
+  /** The session in the hands of a view: loaded once, whoever changes it meanwhile. */
+  hold(key: string): (...steps: Step[]) => Promise<SessionAnswer>;
   /** Python's text of each value: its type, the order of its keys, every digit. The same text means the same value. */
   describe(shapes: readonly unknown[]): Promise<string[]>;
   /** `SessionStore().encode` */
@@ -25,6 +28,8 @@ export interface DjangoPeer {
   decode(payload: string): Promise<string>;
   migrate(): Promise<void>;
   clearsessions(): Promise<void>;
+  /** The keys in the table, expired or not. */
+  rows(): Promise<string[]>;
   /** Makes the user, or changes the password. */
   user(username: string, password: string): Promise<DjangoUser>;
 }
@@ -43,7 +48,20 @@ export type Step =
   | readonly ["setExpiry", expiry: unknown]
   | readonly ["describe", key?: string]
   | readonly [
-      "save" | "create" | "clear" | "flush" | "cycleKey" | "exists" | "keys" | "expiryAge" | "expiresAtBrowserClose",
+      | "save"
+      | "create"
+      | "clear"
+      | "flush"
+      | "cycleKey"
+      | "exists"
+      | "keys"
+      | "items"
+      | "shape"
+      | "plain"
+      | "written"
+      | "expiryAge"
+      | "expiryDate"
+      | "expiresAtBrowserClose",
     ];
 
 export interface SessionRequest {
@@ -92,16 +110,22 @@ export async function startDjango(settings: DjangoSettings, version: DjangoVersi
     return value;
   }
 
+  let holds = 0;
   const { version: full } = (await ask(settings)) as { version: string };
   return {
     version: full,
     session: (key, ...steps) => call("session", { key, steps }),
     batch: (requests) => call("batch", { requests }),
+    hold(key) {
+      const held = holds++;
+      return (...steps) => call("session", { key, held, steps });
+    },
     describe: (shapes) => call("describe", { shapes }),
     encode: (data) => call("encode", { data }),
     decode: (payload) => call("decode", { payload }),
     migrate: () => call("migrate"),
     clearsessions: () => call("clearsessions"),
+    rows: () => call("rows"),
     user: (username, password) => call("user", { username, password }),
   };
 }
