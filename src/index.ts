@@ -9,6 +9,7 @@ import { storeEngine } from "./engines/store-engine.ts";
 export { type EncryptedCodecOptions, encryptedCodec } from "./codecs/encrypted.ts";
 export { jsonCodec } from "./codecs/json.ts";
 export { structuredCodec } from "./codecs/structured.ts";
+export type { CacheEntries } from "./core/cache-entries.ts";
 export type {
   Decoded,
   DeleteExpiredOptions,

@@ -6,7 +6,7 @@ import { fingerprint } from "../../core/key.ts";
 /** Milliseconds after which a cache that failed is tried again: in the background, so that no request waits for it. */
 const RETRY_MS = 1000;
 
-/** Keys remembered at most. Beyond them, no entry is believed. */
+/** Keys remembered at most. Beyond them, no entry is believed until all have expired. */
 const MAX_DIRTY = 10_000;
 
 type Operation = SessionEvents["sojourn:cache-failed"]["operation"];
@@ -15,8 +15,8 @@ type Operation = SessionEvents["sojourn:cache-failed"]["operation"];
  * A cache whose faults are nobody else's: they are reported, never thrown.
  *
  * A key whose entry could not be removed is *dirty*: a stale entry may lie under it, so this process does not read it
- * until the entry has been removed, or has expired. Other processes cannot know; for them it is removed as soon as the
- * cache answers again.
+ * until the entry has been removed. Other processes cannot know; for them it is removed as soon as the cache answers
+ * again, however late, for what Django put there does not expire with our entries.
  */
 export interface GuardedCache {
   /** Whether the cache may be asked for this key: it is not down, and the key is not dirty. */
@@ -28,10 +28,10 @@ export interface GuardedCache {
   reportUnreadable(key: string): void;
 }
 
-/** @param entryLifeMs how long an entry can be there at most */
+/** @param entryLifeMs how long an entry of ours can be there at most */
 export function guardedCache(cache: SessionStore, entryLifeMs: number, timeoutMs: number): GuardedCache {
-  /** When the last entry under a dirty key will have expired, and which mark it is. */
-  const dirty = new Map<string, { readonly until: number; readonly mark: number }>();
+  /** Which mark each dirty key got last. */
+  const dirty = new Map<string, number>();
   let marks = 0;
   let tooManyUntil = 0;
   /** The key with which the cache failed; `undefined` while it works. */
@@ -54,9 +54,8 @@ export function guardedCache(cache: SessionStore, entryLifeMs: number, timeoutMs
   }
 
   function markDirty(key: string): void {
-    const until = performance.now() + entryLifeMs;
-    if (dirty.size >= MAX_DIRTY) tooManyUntil = until;
-    else dirty.set(key, { until, mark: ++marks });
+    if (dirty.size >= MAX_DIRTY) tooManyUntil = performance.now() + entryLifeMs;
+    else dirty.set(key, ++marks);
     retryLater();
   }
 
@@ -64,7 +63,7 @@ export function guardedCache(cache: SessionStore, entryLifeMs: number, timeoutMs
     const before = marks;
     if ((await ask("delete", key, () => cache.delete(key))) === undefined) return false;
     // What was marked after the removal began may have to be removed again.
-    if ((dirty.get(key)?.mark ?? 0) <= before) dirty.delete(key);
+    if ((dirty.get(key) ?? 0) <= before) dirty.delete(key);
     return true;
   }
 
@@ -73,24 +72,19 @@ export function guardedCache(cache: SessionStore, entryLifeMs: number, timeoutMs
   }
 
   async function recover(): Promise<void> {
-    let works = true;
-    for (const [key, { until }] of dirty) {
-      if (until <= performance.now()) dirty.delete(key);
-      else works &&= await remove(key);
-    }
-    // Nothing to remove: any question will do.
-    const key = failedKey;
-    if (works && key !== undefined) await ask("load", key, () => cache.load(key));
+    const failed = failedKey;
+    // Any question tells whether it works again.
+    if (failed !== undefined) await ask("load", failed, () => cache.load(failed));
+    // One key that is refused for reasons of its own does not keep the others.
+    for (const key of dirty.keys()) if (failedKey === undefined) await remove(key);
     retry = undefined;
     if (dirty.size > 0 || failedKey !== undefined) retryLater();
   }
 
   return {
     trusts(key) {
-      if (failedKey !== undefined) return false;
-      if (dirty.size === 0 && tooManyUntil === 0) return true;
-      const time = performance.now();
-      return time >= tooManyUntil && time >= (dirty.get(key)?.until ?? 0);
+      if (failedKey !== undefined || dirty.has(key)) return false;
+      return tooManyUntil === 0 || performance.now() >= tooManyUntil;
     },
     ask,
     async invalidate(key) {

@@ -1,7 +1,8 @@
-import type { SessionRecord, SessionStore } from "../../core/contracts.ts";
+import type { CacheEntries } from "../../core/cache-entries.ts";
+import type { LoadedRecord, Payload, SessionRecord, SessionStore } from "../../core/contracts.ts";
 import { SessionError } from "../../core/errors.ts";
-import { newLease, readEntry, toEntry } from "./entry.ts";
 import { guardedCache } from "./guarded-cache.ts";
+import { ownEntries } from "./own-entries.ts";
 
 export interface CachedStoreOptions {
   /**
@@ -11,6 +12,8 @@ export interface CachedStoreOptions {
   readonly maxAge?: number | undefined;
   /** Milliseconds that a question to the cache may take. Default 100. */
   readonly cacheTimeoutMs?: number | undefined;
+  /** What lies in the cache. Default a format of our own; a cache that others fill as well needs theirs. */
+  readonly entries?: CacheEntries | undefined;
   /** The clock. For tests. */
   readonly now?: (() => Date) | undefined;
 }
@@ -36,7 +39,7 @@ export function cachedStore(
   database: SessionStore,
   options: CachedStoreOptions = {},
 ): SessionStore {
-  const { maxAge = 300, cacheTimeoutMs = 100, now = () => new Date() } = options;
+  const { maxAge = 300, cacheTimeoutMs = 100, entries = ownEntries, now = () => new Date() } = options;
   for (const [name, value] of Object.entries({ maxAge, cacheTimeoutMs })) {
     if (Number.isFinite(value) && value > 0) continue;
     throw new SessionError("ERR_CONFIG", `cachedStore: ${name} must be a positive number.`);
@@ -50,36 +53,51 @@ export function cachedStore(
    * So nothing that is old can arrive later than what is new, however late it arrives and whatever the cache forgets
    * meanwhile; see docs/decisions/0010-cached-store.md.
    */
-  const entry = (key: string, { payload, expiresAt }: SessionRecord): SessionRecord => ({
-    payload: toEntry(key, payload),
-    expiresAt: new Date(Math.min(expiresAt.getTime(), now().getTime() + maxAgeMs)),
-  });
-  /** `false`: something lies there. `undefined`: the cache did not answer. */
-  async function takeLease(key: string): Promise<string | false | undefined> {
-    const lease = newLease();
-    const record = { payload: lease, expiresAt: new Date(now().getTime() + LEASE_MS) };
-    const isTaken = await ask("create", key, () => cache.create(key, record));
-    return isTaken && lease;
+  /** `null`: there is nothing to put into the cache. */
+  function entryOf(key: string, record: LoadedRecord | null): SessionRecord | null {
+    const expiresAt = record?.expiresAt;
+    const payload = expiresAt ? entries.write(key, record.payload) : null;
+    if (!expiresAt || payload === null) return null;
+    return { payload, expiresAt: new Date(Math.min(expiresAt.getTime(), now().getTime() + maxAgeMs)) };
   }
-  const fill = (key: string, record: SessionRecord, lease: string) =>
-    ask("update", key, () => cache.update(key, entry(key, record), lease));
+  /**
+   * @param over what somebody else put there. A lease takes its place before the database is asked: others could put the
+   * very same bytes there again afterwards, and then an entry that replaced them would be old
+   * @returns `false`: something lies there. `undefined`: the cache did not answer
+   */
+  async function takeLease(key: string, over?: Payload): Promise<Payload | false | undefined> {
+    const lease = { payload: entries.newLease(), expiresAt: new Date(now().getTime() + LEASE_MS) };
+    const isTaken = await (over === undefined
+      ? ask("create", key, () => cache.create(key, lease))
+      : ask("update", key, () => cache.update(key, lease, over)));
+    return isTaken && lease.payload;
+  }
+  async function fill(key: string, record: LoadedRecord | null, lease: Payload): Promise<void> {
+    const entry = entryOf(key, record);
+    if (entry) await ask("update", key, () => cache.update(key, entry, lease));
+    else await ask("delete", key, () => cache.delete(key));
+  }
+  /** Whether the entry of what was written lies in the place of the one of what was there before. */
+  async function replace(key: string, record: SessionRecord, before: Payload): Promise<boolean | undefined> {
+    const known = entries.write(key, before);
+    const entry = known && entryOf(key, record);
+    return !!entry && ask("update", key, () => cache.update(key, entry, known));
+  }
 
   return {
     async load(key) {
       const cached = trusts(key) ? await ask("load", key, () => cache.load(key)) : undefined;
-      const read = cached ? readEntry(key, cached.payload) : "missing";
+      const read = cached ? entries.read(key, cached.payload) : "missing";
       // Without the entry's expiry, which is not the session's.
       if (typeof read === "object") return read;
       if (read === "unreadable") {
         reportUnreadable(key);
         await invalidate(key);
       }
-      const lease = cached === null && (await takeLease(key));
+      const canLease = cached === null || read === "foreign";
+      const lease = canLease && (await takeLease(key, cached?.payload));
       const loaded = await database.load(key);
-      if (!lease) return loaded;
-      const expiresAt = loaded?.expiresAt;
-      if (expiresAt) await fill(key, { payload: loaded.payload, expiresAt }, lease);
-      else await ask("delete", key, () => cache.delete(key));
+      if (lease) await fill(key, loaded, lease);
       return loaded;
     },
     async create(key, record) {
@@ -93,9 +111,7 @@ export function cachedStore(
       let isCurrent: boolean | undefined;
       try {
         const isUpdated = await database.update(key, record, expected);
-        if (isUpdated && expected !== undefined && trusts(key)) {
-          isCurrent = await ask("update", key, () => cache.update(key, entry(key, record), toEntry(key, expected)));
-        }
+        if (isUpdated && expected !== undefined && trusts(key)) isCurrent = await replace(key, record, expected);
         return isUpdated;
       } finally {
         // Also where the database refused, or failed and may have done it: whoever asks again must get its truth.

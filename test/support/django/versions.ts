@@ -124,7 +124,7 @@ export function installNewerDjangos(): void {
     apt(work, "update");
     for (const version of missing) unpack(version, work, apt);
   } catch {
-    console.log("They could not be downloaded: their tests will be skipped.");
+    console.log("They could not be downloaded: the tests against them will fail.");
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
