@@ -1,6 +1,6 @@
 import type { SessionCodec, SessionData } from "../core/contracts.ts";
 import { SessionError } from "../core/errors.ts";
-import { isPlainObject, MAX_BYTES, MAX_DEPTH, newData, replace, tooDeep } from "../core/values.ts";
+import { isPlainObject, MAX_BYTES, MAX_DEPTH, newData, replace, tooDeep, tooLarge } from "../core/values.ts";
 
 /**
  * Plain JSON, unsigned: for a store that nobody else writes to, when Django does not read it. Whoever can write to the
@@ -16,10 +16,7 @@ export function jsonCodec(): SessionCodec {
       assertJson(data, "", 0);
       const json = JSON.stringify(data);
       if (json.length <= MAX_BYTES) return json;
-      throw new SessionError(
-        "ERR_SESSION_TOO_LARGE",
-        `The session's data take ${json.length} characters as JSON; ${MAX_BYTES} are allowed. Keep large things elsewhere, and their ids in the session.`,
-      );
+      throw tooLarge(json.length, "characters as JSON");
     },
     decode(payload) {
       // UTF-8 has three bytes for a character, or four for two.

@@ -2,7 +2,7 @@ import { isAnyArrayBuffer, isDate, isMap, isProxy, isRegExp, isSet, isSharedArra
 import { deserialize, serialize } from "node:v8";
 import type { SessionCodec, SessionData } from "../core/contracts.ts";
 import { SessionError } from "../core/errors.ts";
-import { isPlainObject, MAX_BYTES, MAX_DEPTH, newData, replace, tooDeep } from "../core/values.ts";
+import { isPlainObject, MAX_BYTES, MAX_DEPTH, newData, replace, tooDeep, tooLarge } from "../core/values.ts";
 
 /** Before V8's own header, which other programs write too. */
 const HEADER = Buffer.from("sojourn1");
@@ -22,10 +22,7 @@ export function structuredCodec(): SessionCodec {
       assertClonable(data, "", 0, new Set());
       const bytes = Buffer.concat([HEADER, serialize({ ...data })]);
       if (bytes.length <= MAX_BYTES) return bytes;
-      throw new SessionError(
-        "ERR_SESSION_TOO_LARGE",
-        `The session's data take ${bytes.length} bytes; ${MAX_BYTES} are allowed. Keep large things elsewhere, and their ids in the session.`,
-      );
+      throw tooLarge(bytes.length, "bytes");
     },
     decode(payload) {
       if (typeof payload === "string" || payload.length > MAX_BYTES) return null;

@@ -1,5 +1,5 @@
-import { mkdir } from "node:fs/promises";
-import { resolve } from "node:path";
+import { mkdir, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { SessionError } from "../core/errors.ts";
 import { fileStore } from "../stores/file/store.ts";
 import type { ConnectedStore, ConnectOptions } from "./connected-store.ts";
@@ -18,12 +18,25 @@ export async function connectFile(url: string, { prefix, expiryOf, now }: Connec
   };
 }
 
-/** For this user alone: the names of the files are session keys. */
+/**
+ * For this user alone: the names of the files are session keys. Not with those above it: with `recursive`, Node 20 never
+ * returns for a directory below /proc.
+ */
 async function makeDirectory(directory: string): Promise<boolean> {
   try {
-    return (await mkdir(directory, { recursive: true, mode: 0o700 })) !== undefined;
+    await mkdir(directory, 0o700);
+    return true;
   } catch (cause) {
-    const message = `The session directory cannot be created: ${(cause as Error).message}`;
-    throw new SessionError("ERR_CONFIG", message, { cause });
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === "EEXIST" && (await isDirectory(directory))) return false;
+    const reason = code === "ENOENT" ? `${dirname(directory)} is missing, or takes no directories` : message;
+    throw new SessionError("ERR_CONFIG", `The session directory ${directory} cannot be created: ${reason}`, { cause });
   }
+}
+
+function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
 }

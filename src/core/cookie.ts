@@ -18,10 +18,12 @@ export interface CookieAttributes {
 export function cookieValues(header: string | null | undefined, name: string): string[] {
   const values: string[] = [];
   if (!header) return values;
+  let equals = header.indexOf("=");
   for (let start = 0; start <= header.length; ) {
     let end = header.indexOf(";", start);
     if (end === -1) end = header.length;
-    const equals = header.indexOf("=", start);
+    // Looked for anew only when it is passed: else each pair without one would search the whole rest.
+    if (equals !== -1 && equals < start) equals = header.indexOf("=", start);
     if (equals !== -1 && equals < end && trim(header, start, equals) === name) {
       values.push(unquote(trim(header, equals + 1, end)));
     }

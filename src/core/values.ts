@@ -61,6 +61,14 @@ export function tooDeep(path: string): SessionError {
   return new SessionError("ERR_SESSION_VALUE", `${path} is circular or nested deeper than ${MAX_DEPTH} levels.`);
 }
 
+/** @param unit what `length` counts */
+export function tooLarge(length: number, unit: string): SessionError {
+  return new SessionError(
+    "ERR_SESSION_TOO_LARGE",
+    `The session's data take ${length} ${unit}; ${MAX_BYTES} are allowed. Keep large things elsewhere, and their ids in the session.`,
+  );
+}
+
 /** Whether two values say the same: neither the order of keys nor the prototype of a dict matters. */
 export function equal(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;

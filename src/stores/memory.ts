@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers/promises";
+import { assertBatchSize } from "../core/batch-size.ts";
 import type { DeleteExpiredOptions, Payload, SessionStore } from "../core/contracts.ts";
 import { SessionError } from "../core/errors.ts";
 
@@ -126,9 +127,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): SessionStore {
       return true;
     },
     async deleteExpired({ batchSize = 1000, onProgress, signal }: DeleteExpiredOptions = {}) {
-      if (!Number.isInteger(batchSize) || batchSize < 1) {
-        throw new SessionError("ERR_CONFIG", "deleteExpired: batchSize must be a positive integer.");
-      }
+      assertBatchSize(batchSize);
       const time = now().getTime();
       const expired = [...entries.values()].filter((entry) => entry.expiresAt <= time);
       let deleted = 0;

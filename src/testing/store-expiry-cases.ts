@@ -132,9 +132,7 @@ export const storeCleanUpCases: StoreCases = {
 
   "deleteExpired refuses a batch size that would never end": async (store, clock) => {
     await fill(store, 1, clock.in(-1));
-    for (const batchSize of [0, -1, 0.5, Number.NaN]) {
-      await assert.rejects(store.deleteExpired({ batchSize }), { name: "SessionError", code: "ERR_CONFIG" });
-    }
+    await refusesBatchSizes(store);
     assert.equal(await store.deleteExpired({ batchSize: 1 }), 1);
   },
 
@@ -202,7 +200,19 @@ export const selfExpiringCases: StoreCases = {
     assert.equal(await store.deleteExpired(), 0);
     assert.equal(await payloadOf(store, KEY), "live");
   },
+
+  // A program that moves to another store should not learn of its mistake only then.
+  "deleteExpired refuses a batch size that would never end elsewhere": async (store) => {
+    await refusesBatchSizes(store);
+    assert.equal(await store.deleteExpired({ batchSize: 1 }), 0);
+  },
 };
+
+async function refusesBatchSizes(store: SessionStore): Promise<void> {
+  for (const batchSize of [0, -1, 0.5, Number.NaN]) {
+    await assert.rejects(store.deleteExpired({ batchSize }), { name: "SessionError", code: "ERR_CONFIG" });
+  }
+}
 
 async function fill(store: SessionStore, count: number, expiresAt: Date): Promise<void> {
   await atOnce(count, (n) => store.create(numberedKey(n), { payload: "expired", expiresAt }));

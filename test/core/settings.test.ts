@@ -20,6 +20,8 @@ describe("settings", () => {
     });
   });
 
+  test("are nobody's to change afterwards", () => assert.ok(Object.isFrozen(resolveSettings({}))));
+
   test("undefined means the default, as in an option taken from elsewhere", () => {
     assert.equal(resolveSettings({ cookieAge: undefined as never }).cookieAge, 1_209_600);
   });
@@ -28,10 +30,12 @@ describe("settings", () => {
     resolveSettings({ cookieName: "__Host-id", cookieSecure: true });
     resolveSettings({ cookieSameSite: "None", cookieSecure: true });
     resolveSettings({ cookieDomain: ".example.com", cookiePath: "/app", cookieSameSite: false, cookieAge: 0.5 });
+    resolveSettings({ cookiePath: `/${"a".repeat(1023)}` });
   });
 
   for (const [options, message] of [
     [{ cookieSecrue: true }, /^cookieSecrue is not an option\. There are cookieName, /],
+    [{ constructor: Object }, /^constructor is not an option/],
     [{ cookieSameSite: "None" }, /^cookieSameSite "None" needs cookieSecure/],
     [{ cookieSameSite: "lax" }, /^cookieSameSite must be/],
     [{ cookieSameSite: true }, /^cookieSameSite must be/],
@@ -45,6 +49,7 @@ describe("settings", () => {
     [{ cookieName: "" }, /^cookieName must be/],
     [{ cookieName: "a b" }, /^cookieName must be/],
     [{ cookieName: "a;b" }, /^cookieName must be/],
+    [{ cookieName: 5 }, /^cookieName must be/],
     [{ cookieName: "é" }, /^cookieName must be/],
     [{ cookieAge: -1 }, /^cookieAge must be/],
     [{ cookieAge: 0 }, /^cookieAge must be/],
@@ -53,10 +58,12 @@ describe("settings", () => {
     [{ cookieDomain: "a; Secure" }, /^cookieDomain must be/],
     [{ cookieDomain: 1 }, /^cookieDomain must be/],
     [{ cookiePath: "/\r\nSet-Cookie: a=b" }, /^cookiePath must be/],
+    [{ cookiePath: "/\x7f" }, /^cookiePath must be/],
     [{ cookiePath: `/${"a".repeat(1024)}` }, /^cookiePath must be/],
     [{ cookieSecure: "yes" }, /^cookieSecure must be true or false/],
     [{ cookieHttpOnly: 1 }, /^cookieHttpOnly must be/],
     [{ saveEveryRequest: null }, /^saveEveryRequest must be/],
+    [{ expireAtBrowserClose: 0 }, /^expireAtBrowserClose must be/],
     [{ useTz: "UTC" }, /^useTz must be/],
     [{ now: 0 }, /^now must be/],
   ] as [Record<string, unknown>, RegExp][]) {

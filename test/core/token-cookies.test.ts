@@ -66,6 +66,16 @@ describe("the cookies of a token", () => {
     }
   });
 
+  test("are joined by the token's fingerprint, as many as the first says", () => {
+    const [rest, planted] = ["0123456789ab~b; s.1=ba9876543210~x", "0123456789ab~c"];
+    assert.deepEqual(presentedTokens(`s=2~0123456789ab~a; s.1=${rest}; s.2=${planted}`, "s"), ["ab"]);
+    assert.deepEqual(presentedTokens(`s=3~0123456789ab~a; s.1=${rest}; s.2=${planted}`, "s"), ["abc"]);
+    assert.deepEqual(presentedTokens(`s=3~0123456789ab~a; s.2=${planted}`, "s"), ["ac"]);
+    for (const none of ["1~0123456789ab~a", "2~0123456789a~a", "2~0123456789AB~a", "2~0123456789ab"]) {
+      assert.deepEqual(presentedTokens(`s=${none}; s.1=${rest}`, "s"), [none]);
+    }
+  });
+
   test("any header is read without an exception", () => {
     const piece = fc.constantFrom("s=", "s.1=", "s.2=", "2~", "3~", "9~", "0123456789ab", "~", "; ", "x", '"', ".");
     fc.assert(

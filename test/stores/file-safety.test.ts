@@ -231,8 +231,11 @@ describe("connect to files", () => {
         `file:./${name}`,
       ]) {
         const store = await connect(url);
+        // It is there when the process has gone elsewhere, too.
+        process.chdir(before);
         assert.equal(await store.migrate(), true, url);
         assert.equal(await store.create(key, record), true, url);
+        process.chdir(parent);
         assert.equal(await store.migrate(), false, url);
         await store.close();
         assert.deepEqual(list(join(parent, name)), [`sessionid${key}`]);
@@ -243,8 +246,8 @@ describe("connect to files", () => {
     }
   });
 
-  test("needs no directory yet; migrate creates it with those above, for this user alone", async () => {
-    const directory = join(newDirectory(), "new", "sessions");
+  test("needs no directory yet; migrate creates it, for this user alone", async () => {
+    const directory = join(newDirectory(), "sessions");
     const store = await connect(`file:${directory}`);
     await assert.rejects(store.load(key), { code: "ERR_CONFIG", message: /sojourn migrate/ });
     const before = process.umask(0);
@@ -253,22 +256,44 @@ describe("connect to files", () => {
     } finally {
       process.umask(before);
     }
-    for (const path of [directory, dirname(directory)]) assert.equal(statSync(path).mode & 0o7777, 0o700);
+    assert.equal(statSync(directory).mode & 0o7777, 0o700);
     assert.equal(await store.load(key), null);
     assert.equal(await store.migrate(), false);
   });
 
-  test("says so where the directory cannot be created", async () => {
-    const path = join(newDirectory(), "file");
-    writeFileSync(path, "");
-    for (const directory of [path, join(path, "below")]) {
-      const store = await connect(`file:${directory}`);
-      await assert.rejects(store.migrate(), (error: Error & { code: string }) => {
+  test("takes a symbolic link to a directory for one", async () => {
+    const directory = newDirectory();
+    symlinkSync(directory, `${directory}.link`);
+    const store = await connect(`file:${directory}.link`);
+    assert.equal(await store.migrate(), false);
+    assert.equal(await store.create(key, record), true);
+  });
+
+  for (const [what, path, reason] of [
+    ["a file is there", "file", "EEXIST: "],
+    ["a link to nowhere is there", "link", "EEXIST: "],
+    ["the one above is a file", "file/sessions", "ENOTDIR: "],
+    ["the one above is missing", "missing/sessions", "PARENT is missing, "],
+  ] as const) {
+    test(`says why no directory can be created where ${what}`, async () => {
+      const parent = newDirectory();
+      writeFileSync(join(parent, "file"), "");
+      symlinkSync("nowhere", join(parent, "link"));
+      const directory = join(parent, path);
+      const expected = `The session directory ${directory} cannot be created: ${reason.replace("PARENT", dirname(directory))}`;
+      await assert.rejects((await connect(`file:${directory}`)).migrate(), (error: Error & { code: string }) => {
         assert.equal(error.code, "ERR_CONFIG");
-        assert.match(error.message, /cannot be created: E(EXIST|NOTDIR)/);
+        assert.equal(error.message.slice(0, expected.length), expected);
         return true;
       });
-    }
+      assert.deepEqual(list(parent), ["file", "link"]);
+    });
+  }
+
+  // Node's own `recursive` never returns for it.
+  test("creates nothing below /proc, and says so at once", async () => {
+    const store = await connect("file:/proc/sojourn/sessions");
+    await assert.rejects(store.migrate(), { code: "ERR_CONFIG", message: /\/proc\/sojourn is missing/ });
   });
 
   test("passes on the prefix, the clock and the expiry of payloads", async () => {

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { link, lstat, mkdir, opendir, rename, rm, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { assertBatchSize } from "../../core/batch-size.ts";
 import type { DeleteExpiredOptions } from "../../core/contracts.ts";
-import { SessionError } from "../../core/errors.ts";
 import { codeOf, type Disk, isFull } from "./disk.ts";
 import type { FileNames } from "./names.ts";
 import { isOwn } from "./record.ts";
@@ -22,9 +22,7 @@ export async function sweep(
   { directory, names, disk, hasExpired }: Sweeping,
   { batchSize = 1000, onProgress, signal }: DeleteExpiredOptions = {},
 ): Promise<number> {
-  if (!Number.isInteger(batchSize) || batchSize < 1) {
-    throw new SessionError("ERR_CONFIG", "deleteExpired: batchSize must be a positive integer.");
-  }
+  assertBatchSize(batchSize);
   const aside = join(directory, names.draft(randomBytes(12).toString("hex")));
   let isThere = false;
   let total = 0;

@@ -1,6 +1,8 @@
 import { inflateSync } from "node:zlib";
+import { assertBatchSize } from "../../core/batch-size.ts";
 import type { Payload, SessionStore } from "../../core/contracts.ts";
 import { SessionError } from "../../core/errors.ts";
+import { MAX_BYTES } from "../../core/values.ts";
 import { assertKey, type MemcachedClient, type MemcachedItem } from "./client.ts";
 
 export interface MemcachedStoreOptions {
@@ -14,9 +16,6 @@ export interface MemcachedStoreOptions {
 
 /** Set by python-memcached, pylibmc and pymemcache for a value that zlib compressed. */
 const COMPRESSED = 8;
-
-/** Bytes that a compressed value may grow to. */
-const MAX_INFLATED_BYTES = 4 * 1024 * 1024;
 
 const MONTH_SECONDS = 30 * 24 * 3600;
 
@@ -70,7 +69,8 @@ export function memcachedStore(client: MemcachedClient, options: MemcachedStoreO
       const remove = (cas?: string) => client.delete(prefix + key, cas);
       return expected === undefined ? remove() : change(key, expected, remove);
     },
-    async deleteExpired() {
+    async deleteExpired({ batchSize } = {}) {
+      assertBatchSize(batchSize);
       return 0;
     },
   };
@@ -80,7 +80,7 @@ export function memcachedStore(client: MemcachedClient, options: MemcachedStoreO
 function payloadOf({ value, flags }: MemcachedItem): Uint8Array {
   if (!(flags & COMPRESSED)) return value;
   try {
-    return inflateSync(value, { maxOutputLength: MAX_INFLATED_BYTES });
+    return inflateSync(value, { maxOutputLength: MAX_BYTES });
   } catch {
     return value;
   }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { assertBatchSize } from "../../core/batch-size.ts";
 import type { Payload, SessionStore } from "../../core/contracts.ts";
 import { SessionError } from "../../core/errors.ts";
 import { type RedisClient, type RedisCommand, redisCommand } from "./client.ts";
@@ -91,10 +92,8 @@ export function redisRecords(command: RedisCommand, options: RedisStoreOptions):
       return (await command(name, ["set", name, argument(payload), "PX", String(ttl), "XX"])) !== null;
     },
     delete: (key, expected) => remove(prefix + key, expected),
-    async deleteExpired({ batchSize = 1000 } = {}) {
-      if (!Number.isInteger(batchSize) || batchSize < 1) {
-        throw new SessionError("ERR_CONFIG", "deleteExpired: batchSize must be a positive integer.");
-      }
+    async deleteExpired({ batchSize } = {}) {
+      assertBatchSize(batchSize);
       return 0;
     },
   };

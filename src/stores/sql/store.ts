@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { assertBatchSize } from "../../core/batch-size.ts";
 import type { DeleteExpiredOptions, Payload, SessionStore } from "../../core/contracts.ts";
 import { SessionError } from "../../core/errors.ts";
 import type { SqlClient, SqlDialect } from "./dialect.ts";
@@ -95,9 +96,7 @@ export function sqlStore(client: SqlClient, dialect: SqlDialect, options: SqlSto
       return isStorable(text(expected)) && (await deleteIfExpected({ ...values, expected })) > 0;
     },
     async deleteExpired({ batchSize = 100, onProgress, signal }: DeleteExpiredOptions = {}) {
-      if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
-        throw new SessionError("ERR_CONFIG", "deleteExpired: batchSize must be a positive integer.");
-      }
+      assertBatchSize(batchSize);
       // In the text, not a parameter: MySQL takes a LIMIT only as an integer, and drivers send other numbers.
       const deleteBatch = command(dialect.deleteExpired(batchSize));
       const values = { now: instant(now()) };
