@@ -3,7 +3,8 @@ import type { SessionEngine } from "./core/contracts.ts";
 import { createSessions, type Sessions } from "./core/sessions.ts";
 import type { SessionSettings } from "./core/settings.ts";
 import { djangoCacheCodec } from "./django/cache-codec.ts";
-import { assertSecretKey, djangoCodec, djangoCookieCodec } from "./django/codec.ts";
+import { djangoCacheEntries } from "./django/cache-entries.ts";
+import { assertSecretKey, type DjangoPayloadFormat, djangoCodec, djangoCookieCodec } from "./django/codec.ts";
 import { djangoExpiry } from "./django/expiry.ts";
 import type { DjangoEngine } from "./django/settings/engine.ts";
 import { type DjangoSettings, type ResolvedDjangoSettings, resolveDjangoSettings } from "./django/settings/resolve.ts";
@@ -11,8 +12,22 @@ import { cookieEngine } from "./engines/cookie-engine.ts";
 import { storeEngine } from "./engines/store-engine.ts";
 import { cachedStore } from "./stores/cached/store.ts";
 
+export {
+  type DjangoAuth,
+  type DjangoAuthOptions,
+  type DjangoPasswordField,
+  type DjangoUser,
+  djangoAuth,
+} from "./django/auth.ts";
 export { type DjangoCacheCodecOptions, djangoCacheCodec, djangoCacheKeyPrefix } from "./django/cache-codec.ts";
-export { type DjangoCodecOptions, djangoCodec, djangoCookieCodec, legacyDjangoCodec } from "./django/codec.ts";
+export { type DjangoCacheEntriesOptions, djangoCacheEntries } from "./django/cache-entries.ts";
+export {
+  type DjangoCodecOptions,
+  type DjangoPayloadFormat,
+  djangoCodec,
+  djangoCookieCodec,
+  legacyDjangoCodec,
+} from "./django/codec.ts";
 export type { PythonValue } from "./django/pickle/shapes.ts";
 export { parse as parsePythonJson, stringify as stringifyPythonJson } from "./django/python-json.ts";
 export type { CacheLocation, DjangoEngine, StoreLocation } from "./django/settings/engine.ts";
@@ -35,10 +50,15 @@ export {
  */
 export async function fromDjangoSettings<Data extends object = Record<string, unknown>>(
   django: DjangoSettings,
-): Promise<Sessions<Data>> {
+): Promise<DjangoSessions<Data>> {
   const resolved = resolveDjangoSettings(django);
-  const { engine } = await connectDjango(resolved);
-  return createSessions<Data>(engine, resolved.settings);
+  const { engine, store } = await connectDjango(resolved);
+  return { ...createSessions<Data>(engine, resolved.settings), close: async () => store?.close() };
+}
+
+export interface DjangoSessions<Data extends object> extends Sessions<Data> {
+  /** Closes what `fromDjangoSettings` has opened. While it is open, the process does not end by itself. */
+  close(): Promise<void>;
 }
 
 /** Django's engine, composed and connected. */
@@ -50,20 +70,28 @@ export interface ConnectedDjango {
 
 /** What `fromDjangoSettings` does, for those who need the store as well. */
 export async function connectDjango(resolved: ResolvedDjangoSettings): Promise<ConnectedDjango> {
-  const { engine, secretKey, secretKeyFallbacks, settings } = resolved;
+  const { engine, store } = await compose(resolved);
+  return { engine: { ...engine, storedInstant: resolved.storedInstant }, store };
+}
+
+async function compose(resolved: ResolvedDjangoSettings): Promise<ConnectedDjango> {
+  const { engine, secretKey, secretKeyFallbacks, format, settings } = resolved;
   assertSecretKey(secretKey, "SECRET_KEY");
   for (const [index, key] of secretKeyFallbacks.entries()) assertSecretKey(key, `SECRET_KEY_FALLBACKS[${index}]`);
-  const secrets = { secretKey, secretKeyFallbacks };
-  if (engine.name === "signed_cookies") return { engine: cookieEngine(djangoCookieCodec(secrets)), store: null };
+  const signed = { secretKey, secretKeyFallbacks, ...format };
+  if (engine.name === "signed_cookies") return { engine: cookieEngine(djangoCookieCodec(signed)), store: null };
 
-  const store = await connectDjangoStore(engine, settings);
+  const store = await connectDjangoStore(engine, settings, format);
   if (engine.name === "cache") return { engine: storeEngine(store, djangoCacheCodec(engine.store.format)), store };
-  const codec = djangoCodec(secrets);
+  const codec = djangoCodec(signed);
   if (engine.name !== "cached_db") return { engine: storeEngine(store, codec), store };
-  // As a pickle, which they are not: so Django finds them broken and asks the database, rather than take them for text.
-  const cache = await connect(engine.cache.url, { prefix: engine.cache.prefix, flags: 1 });
+  // Django's memory is not ours: what one side changed, the other would not see.
+  if (engine.cache.url.startsWith("memory:")) return { engine: storeEngine(store, codec), store };
+  const { url, prefix, format: values } = engine.cache;
+  const cache = await connect(url, { prefix, flags: PICKLE_FLAG, now: settings.now });
+  const entries = djangoCacheEntries({ codec, serializer: format.serializer, format: values });
   return {
-    engine: storeEngine(cachedStore(cache, store), codec),
+    engine: storeEngine(cachedStore(cache, store, { entries, now: settings.now }), codec),
     store: {
       ...store,
       async close() {
@@ -73,16 +101,20 @@ export async function connectDjango(resolved: ResolvedDjangoSettings): Promise<C
   };
 }
 
+/** By memcached's flags Python's clients tell pickles from other values. */
+const PICKLE_FLAG = 1;
+
 /** The store that holds an engine's sessions; of `cached_db` the database, which is the truth. No secret is needed. */
 export function connectDjangoStore(
   engine: Exclude<DjangoEngine, { name: "signed_cookies" }>,
   settings: SessionSettings,
+  format: DjangoPayloadFormat = {},
 ): Promise<ConnectedStore> {
   const { url, prefix } = engine.store;
   return connect(url, {
     prefix,
-    // Python's clients tell a pickle from other values by memcached's flags.
-    flags: engine.name === "cache" && engine.store.format.serializer === "pickle" ? 1 : 0,
-    expiryOf: djangoExpiry(settings),
+    flags: engine.name === "cache" && engine.store.format.serializer === "pickle" ? PICKLE_FLAG : 0,
+    expiryOf: djangoExpiry(settings, format),
+    now: settings.now,
   });
 }

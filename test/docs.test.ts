@@ -12,10 +12,15 @@ const PAGES = [
   "README.md",
   "CONTRIBUTING.md",
   "CHANGELOG.md",
-  "docs/django-differences.md",
-  "docs/scaling.md",
   "bench/stores/README.md",
-].concat(readdirSync(join(ROOT, "docs/decisions")).map((name) => `docs/decisions/${name}`));
+  ...["docs", "docs/decisions"].flatMap((folder) => markdown(folder)),
+];
+
+function markdown(folder: string): string[] {
+  return readdirSync(join(ROOT, folder))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `${folder}/${name}`);
+}
 
 describe("the store of CONTRIBUTING", () => {
   test("stands there as it is in examples/store", () => {

@@ -148,4 +148,9 @@ export interface SessionEngine {
   deleteExpired(options?: DeleteExpiredOptions): Promise<number>;
   /** The codec's: throws `ERR_SESSION_VALUE` for what cannot be stored. */
   assertValue(value: unknown, path: string): void;
+  /**
+   * Present where another program reads the sessions that does not know an instant of `setExpiry` as ISO text: what to
+   * keep instead. Throws `ERR_SESSION_VALUE` if there is nothing.
+   */
+  readonly storedInstant?: ((iso: string) => unknown) | undefined;
 }

@@ -1,4 +1,9 @@
 import { SessionError } from "./errors.ts";
+import { fromIsoFormat, isoFormat } from "./iso-format.ts";
+import { isPlainObject } from "./values.ts";
+import { zonedInstant } from "./zoned-instant.ts";
+
+export { fromIsoFormat, isoFormat };
 
 /** Where Django keeps a session's own expiry, inside its data. */
 export const EXPIRY_KEY = "_session_expiry";
@@ -44,18 +49,25 @@ const MAX_AGE = NEVER.getTime() / 1000 - 4_102_444_800;
 /**
  * The value to keep under `_session_expiry`; `undefined` to keep none. Django's `set_expiry`, plus `Infinity`.
  * Throws `ERR_SESSION_VALUE` for NaN, an invalid date and anything that is not an expiry.
+ *
+ * @param keep what stands for an instant that `isoFormat` has written
  */
-export function storedExpiry(expiry: Expiry, now: Date, policy: ExpiryPolicy): number | string | undefined {
+export function storedExpiry(
+  expiry: Expiry,
+  now: Date,
+  policy: ExpiryPolicy,
+  keep: (iso: string) => unknown = (iso) => iso,
+): unknown {
   if (expiry === null) return undefined;
-  if (expiry === Number.POSITIVE_INFINITY) return isoFormat(NEVER, policy.useTz);
+  if (expiry === Number.POSITIVE_INFINITY) return keep(isoFormat(NEVER, policy.useTz));
   if (typeof expiry === "number" && isAge(expiry)) return expiry;
-  if (expiry instanceof Date && isInstant(expiry)) return isoFormat(expiry, policy.useTz);
+  if (expiry instanceof Date && isInstant(expiry)) return keep(isoFormat(expiry, policy.useTz));
   if (typeof expiry === "object" && !(expiry instanceof Date)) {
     const parts = Object.entries(expiry);
     if (parts.length > 0 && parts.every(([unit, n]) => Object.hasOwn(SECONDS, unit) && Number.isFinite(n))) {
       const seconds = parts.reduce((sum, [unit, n]) => sum + n * SECONDS[unit as keyof Duration], 0);
       const end = new Date(now.getTime() + seconds * 1000);
-      if (isInstant(end)) return isoFormat(end, policy.useTz);
+      if (isInstant(end)) return keep(isoFormat(end, policy.useTz));
     }
   }
   throw new SessionError(
@@ -104,7 +116,7 @@ function readExpiry(data: object): number | Date | undefined {
   if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") {
     if (isAge(Number(value))) return Number(value);
   }
-  const instant = typeof value === "string" ? fromIsoFormat(value) : null;
+  const instant = typeof value === "string" ? fromIsoFormat(value) : fromDatetime(value);
   if (instant) return instant;
   throw new SessionError(
     "ERR_SESSION_VALUE",
@@ -112,56 +124,7 @@ function readExpiry(data: object): number | Date | undefined {
   );
 }
 
-/**
- * An instant as Python's `datetime.isoformat` writes it: no fraction or six digits, and `+00:00` rather than `Z`, which
- * Python before 3.11 cannot read.
- */
-export function isoFormat(instant: Date, useTz = true): string {
-  const text = instant.toISOString();
-  const ms = text.slice(-4, -1);
-  return text.slice(0, -5) + (ms === "000" ? "" : `.${ms}000`) + (useTz ? "+00:00" : "");
-}
-
-const ISO_DATE = "(\\d{4})(?:-?W(\\d\\d)(?:-?(\\d))?|-?(\\d\\d)-?(\\d\\d))";
-const ISO_TIME = "(\\d\\d)(?::?(\\d\\d)(?::?(\\d\\d)(?:[.,](\\d{1,9}))?)?)?";
-const ISO_ZONE = " ?(?:Z|([+-])(\\d\\d):?(\\d\\d)(?::?(\\d\\d)(?:\\.\\d{1,6})?)?)";
-const ISO = new RegExp(`^${ISO_DATE}(?:.${ISO_TIME}(?:${ISO_ZONE})?)?$`, "s");
-
-/**
- * Reads what Python 3.11's `datetime.fromisoformat` reads, down to milliseconds; `null` for anything else. A time
- * without offset is taken as UTC.
- */
-export function fromIsoFormat(text: string): Date | null {
-  const match = text.length <= 64 ? ISO.exec(text) : null;
-  if (!match) return null;
-  const part = (index: number, missing = 0) => (match[index] === undefined ? missing : Number(match[index]));
-  const midnight = match[2] ? isoWeekDay(part(1), part(2), part(3, 1)) : calendarDay(part(1), part(4), part(5));
-  const [hour, minute, second] = [part(6), part(7), part(8)];
-  const offset = (match[10] === "-" ? -1 : 1) * (part(11) * 3600 + part(12) * 60 + part(13));
-  if (midnight === null || hour > 23 || minute > 59 || second > 59 || Math.abs(offset) >= 86_400) return null;
-  const ms = Number((match[9] ?? "").slice(0, 3).padEnd(3, "0"));
-  return new Date(midnight + ((hour * 60 + minute) * 60 + second - offset) * 1000 + ms);
-}
-
-function calendarDay(year: number, month: number, day: number): number | null {
-  const date = new Date(0);
-  date.setUTCFullYear(year, month - 1, day);
-  return year >= 1 && date.getUTCMonth() === month - 1 && date.getUTCDate() === day ? date.getTime() : null;
-}
-
-/** ISO 8601: week 1 is the week of January 4th, and weeks begin on Monday. */
-function isoWeekDay(year: number, week: number, day: number): number | null {
-  const january4 = new Date(0);
-  january4.setUTCFullYear(year, 0, 4);
-  const monday = january4.getTime() - ((january4.getUTCDay() + 6) % 7) * 86_400_000;
-  const weeks = isoWeeks(year, monday);
-  return year >= 1 && week >= 1 && week <= weeks && day >= 1 && day <= 7
-    ? monday + ((week - 1) * 7 + day - 1) * 86_400_000
-    : null;
-}
-
-function isoWeeks(year: number, monday: number): number {
-  const nextJanuary4 = new Date(0);
-  nextJanuary4.setUTCFullYear(year + 1, 0, 4);
-  return Math.floor((nextJanuary4.getTime() - monday) / (7 * 86_400_000));
+/** A datetime of a pickle, as Django before 4.1 keeps it: see docs/decisions/0009-pickle-values.md. */
+function fromDatetime(value: unknown): Date | null {
+  return isPlainObject(value) && typeof value.$datetime === "string" ? zonedInstant(value.$datetime) : null;
 }

@@ -185,9 +185,12 @@ export class Session<Data extends object = Record<string, unknown>> {
    * `{ hours: 1 }`: at that instant. `0`: with the browser. `null`: by the global setting again. `Infinity`: never.
    *
    * `0` is about the cookie: the stored session still lives for the global age (Django's meaning).
+   *
+   * Throws `ERR_SESSION_VALUE` for anything else; and for an instant if the sessions are shared with a Django before 4.1
+   * that keeps JSON, where it could not read it.
    */
   setExpiry(expiry: Expiry): void {
-    const value = storedExpiry(expiry, this.#settings.now(), this.#settings);
+    const value = storedExpiry(expiry, this.#settings.now(), this.#settings, this.#engine.storedInstant);
     if (value !== undefined) put(this.#change(), EXPIRY_KEY, value);
     else if (Object.hasOwn(this.#read(), EXPIRY_KEY)) delete this.#change()[EXPIRY_KEY];
   }

@@ -1,13 +1,36 @@
-import type { Decoded, Payload, SessionCodec } from "../core/contracts.ts";
-import { SessionError } from "../core/errors.ts";
+import type { SessionCodec } from "../core/contracts.ts";
 import { allSecretKeys } from "../core/secret-key.ts";
-import { isPlainObject, MAX_BYTES, newData, replace } from "../core/values.ts";
-import { parse, stringify } from "./python-json.ts";
-import { dumps, equalInConstantTime, saltedHmac, signer, timestampUnsign, unfold } from "./signing.ts";
+import { oneOf } from "./one-of.ts";
+import { deserialize, JSON_SERIALIZER, pickleSerializer, type Serializer, serialize } from "./serializers.ts";
+import {
+  dumps,
+  legacyDumps,
+  legacyLoads,
+  legacySigner,
+  payloadText,
+  type Signer,
+  signer,
+  timestampUnsign,
+  unfold,
+} from "./signing.ts";
 
 export { assertSecretKey } from "../core/secret-key.ts";
 
-export interface DjangoCodecOptions {
+/** How the text of a payload is made, besides its keys. */
+export interface DjangoPayloadFormat {
+  /**
+   * Django's SESSION_SERIALIZER: `"json"` (default), or `"pickle"` for its PickleSerializer, which Django 5.0 removed.
+   * Ours reads and writes plain data only, see docs/decisions/0009-pickle-values.md.
+   */
+  readonly serializer?: "json" | "pickle" | undefined;
+  /**
+   * Read what Django before 3.1 wrote, too: for migrations, and beside Django 3.1 and 3.2, which do the same. Default
+   * `false`: its SHA-1 signatures are weaker than today's. What is written is today's format, always.
+   */
+  readonly readLegacy?: boolean | undefined;
+}
+
+export interface DjangoCodecOptions extends DjangoPayloadFormat {
   /** Django's SECRET_KEY: at least 32 characters. Signs what is written, and verifies what is read. */
   readonly secretKey: string;
   /** Django's SECRET_KEY_FALLBACKS: former keys, which still verify. */
@@ -23,22 +46,24 @@ export interface DjangoCodecOptions {
  * What Django 3.1 and later keep in `session_data`, in session files and in django-redis-sessions: JSON, compressed
  * where that helps, with a timestamp and an HMAC-SHA256 (`signing.dumps` of `SessionBase.encode`).
  *
- * Throws `ERR_CONFIG` for a missing or weak secret key.
+ * Throws `ERR_CONFIG` for a missing or weak secret key, and for an unknown serializer.
  *
  * @example djangoCodec({ secretKey: process.env.SECRET_KEY })
  */
 export function djangoCodec(options: DjangoCodecOptions): SessionCodec {
-  const { salt = "django.contrib.sessions.SessionStore" } = options;
-  const signers = allSecretKeys(options).map((key) => signer(key, salt));
-  return {
-    encode: (data, now, origin) => dumps(serialize(data, origin), now, signers[0]!, true),
-    decode(payload) {
-      const unsigned = timestampUnsign(asText(payload), signers);
-      const json = unsigned && unfold(unsigned.value);
-      return json === null ? null : decodeJson(json, unsigned!.signedAt);
-    },
-    assertValue,
-  };
+  const { salt = "django.contrib.sessions.SessionStore", readLegacy = false } = options;
+  const keys = allSecretKeys(options);
+  if (!readLegacy) {
+    const signers = keys.map((key) => signer(key, salt));
+    return signedCodec(options, signers, []);
+  }
+  return signedCodec(
+    options,
+    // SHA-1 for cookies, which had today's form already.
+    keys.flatMap((key) => [signer(key, salt), signer(key, salt, "sha1")]),
+    // Then there was no dot.
+    keys.map((key) => legacySigner(key, salt.replace(/^(django\.contrib\.sessions)\./, "$1"))),
+  );
 }
 
 /**
@@ -49,62 +74,58 @@ export function djangoCodec(options: DjangoCodecOptions): SessionCodec {
  *
  * @example cookieEngine(djangoCookieCodec({ secretKey: process.env.SECRET_KEY }))
  */
-export function djangoCookieCodec(options: Pick<DjangoCodecOptions, "secretKey" | "secretKeyFallbacks">): SessionCodec {
+export function djangoCookieCodec(options: Omit<DjangoCodecOptions, "salt">): SessionCodec {
   return djangoCodec({ ...options, salt: "django.contrib.sessions.backends.signed_cookies" });
 }
 
 /**
  * What Django before 3.1 kept, and 3.1 and 3.2 with `DEFAULT_HASHING_ALGORITHM = "sha1"`: base64 of a SHA-1 HMAC and
- * JSON. Django 4 and later cannot read it. A codec of its own, so that nothing falls back to it unasked.
+ * JSON. Django 4 and later cannot read it. A codec of its own, so that nothing falls back to it unasked: to read it
+ * beside today's format, `djangoCodec` has `readLegacy`.
  * Its default salt is `"django.contrib.sessionsSessionStore"`: then there was no dot.
  */
-export function legacyDjangoCodec(options: DjangoCodecOptions): SessionCodec {
+export function legacyDjangoCodec(options: Omit<DjangoCodecOptions, "readLegacy">): SessionCodec {
   const { salt = "django.contrib.sessionsSessionStore" } = options;
-  const hmacs = allSecretKeys(options).map((key) => saltedHmac(salt, key, "sha1"));
+  const signers = allSecretKeys(options).map((key) => legacySigner(key, salt));
+  const serializer = serializerOf(options);
   return {
-    encode(data, _now, origin) {
-      const json = serialize(data, origin);
-      return Buffer.from(`${hmacs[0]!(json, "hex")}:${json}`).toString("base64");
-    },
+    encode: (data, _now, origin) => legacyDumps(serialize(serializer, data, origin), signers[0]!),
     decode(payload) {
-      const text = Buffer.from(asText(payload), "base64").toString("latin1");
-      const [signature, json] = [text.slice(0, 40), text.slice(41)];
-      if (text[40] !== ":" || !hmacs.some((hmac) => equalInConstantTime(hmac(json, "hex"), signature))) return null;
-      return decodeJson(json);
+      const serialized = legacyLoads(payloadText(payload), signers);
+      return serialized && deserialize(serializer, serialized);
     },
-    assertValue,
+    assertValue: serializer.assertValue,
   };
 }
 
-/** The text, also where a store gave it back as bytes, for it is ASCII; nothing of what is too long to be ours. */
-function asText(payload: Payload): string {
-  if (payload.length > MAX_BYTES * 1.5) return "";
-  if (typeof payload === "string") return payload;
-  return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString("latin1");
+/**
+ * @param signers the first one signs
+ * @param legacySigners of the format before Django 3.1; without any, that is not read
+ */
+export function signedCodec(
+  format: DjangoPayloadFormat,
+  signers: readonly Signer[],
+  legacySigners: readonly Signer[],
+): SessionCodec {
+  const serializer = serializerOf(format);
+  return {
+    encode: (data, now, origin) => dumps(serialize(serializer, data, origin), now, signers[0]!, true),
+    decode(payload) {
+      const text = payloadText(payload);
+      // Base64, which is all of the old format, has no colon.
+      if (!text.includes(":")) {
+        const serialized = legacyLoads(text, legacySigners);
+        return serialized && deserialize(serializer, serialized);
+      }
+      const unsigned = timestampUnsign(text, signers);
+      const serialized = unsigned && unfold(unsigned.value);
+      return serialized && deserialize(serializer, serialized, unsigned.signedAt);
+    },
+    assertValue: serializer.assertValue,
+  };
 }
 
-function assertValue(value: unknown, path: string): void {
-  if (typeof value !== "string") stringify(value, undefined, path);
-}
-
-function serialize(data: Record<string, unknown>, origin: unknown): string {
-  const json = stringify(data, origin);
-  if (json.length <= MAX_BYTES) return json;
-  throw new SessionError(
-    "ERR_SESSION_TOO_LARGE",
-    `The session's data take ${json.length} bytes as JSON; ${MAX_BYTES} are allowed. Keep large things elsewhere, and their ids in the session.`,
-  );
-}
-
-/** A session is a dict: Django would return a list or null as it is, and fail later. */
-function decodeJson(json: string, savedAt?: Date): Decoded | null {
-  try {
-    const { value, origin } = parse(json);
-    if (!isPlainObject(value)) return null;
-    const data = newData();
-    replace(data, value);
-    return { data, origin, savedAt };
-  } catch {
-    return null;
-  }
+/** Django's PickleSerializer writes the highest protocol there is. */
+function serializerOf({ serializer = "json" }: DjangoPayloadFormat): Serializer {
+  return oneOf({ json: JSON_SERIALIZER, pickle: pickleSerializer(5) }, "serializer", serializer);
 }

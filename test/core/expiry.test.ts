@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
+  type Expiry,
   type ExpiryPolicy,
   expiresAtBrowserClose,
   expiryAge,
@@ -111,9 +112,81 @@ describe("setExpiry", () => {
     });
   }
 
-  for (const bad of ["soon", "", {}, [], Number.NaN, 1e300]) {
+  test("keeps what stands for an instant, where something does; and seconds as they are", () => {
+    const keep = (iso: string) => ({ $datetime: iso });
+    const kept = (expiry: Expiry) => storedExpiry(expiry, now, policy, keep);
+    assert.deepEqual(kept(new Date("2026-01-02T03:04:05Z")), { $datetime: "2026-01-02T03:04:05+00:00" });
+    assert.deepEqual(kept({ hours: 1 }), { $datetime: "2023-11-14T23:13:20+00:00" });
+    assert.deepEqual(kept(Number.POSITIVE_INFINITY), { $datetime: "9999-01-01T00:00:00+00:00" });
+    assert.deepEqual([kept(60), kept(0), kept(null)], [60, 0, undefined]);
+    const naive = storedExpiry(now, now, { ...policy, useTz: false }, keep);
+    assert.deepEqual(naive, { $datetime: "2023-11-14T22:13:20" });
+  });
+
+  for (const bad of [
+    "soon",
+    "",
+    {},
+    [],
+    Number.NaN,
+    1e300,
+    { $datetime: 1 },
+    { $datetime: "soon" },
+    { $date: "2026-11-20" },
+    ["2026-11-20T12:00:00"],
+  ]) {
     test(`a stored expiry of ${JSON.stringify(bad)} is a clear error`, () => {
       assert.throws(() => expiryDate({ _session_expiry: bad }, now, policy), { code: "ERR_SESSION_VALUE" });
+    });
+  }
+});
+
+describe("a datetime of a pickle, as Django before 4.1 keeps it", () => {
+  for (const [text, instant] of [
+    ["2026-11-20T12:00:00+00:00", "2026-11-20T12:00:00.000Z"],
+    ["2026-11-20T12:00:00.123456+05:30", "2026-11-20T06:30:00.123Z"],
+    ["2026-11-20T12:00:00", "2026-11-20T12:00:00.000Z"],
+    ["2026-11-20T12:00:00+01:00[tzname=CET]", "2026-11-20T11:00:00.000Z"],
+    ["2026-11-20T12:00:00-03:30[tzname=]", "2026-11-20T15:30:00.000Z"],
+    ["2026-11-20T12:00:00+00:00[fold=1]", "2026-11-20T12:00:00.000Z"],
+    ["2026-11-20T12:00:00[UTC]", "2026-11-20T12:00:00.000Z"],
+    ["2026-11-20T12:00:00[Europe/Berlin]", "2026-11-20T11:00:00.000Z"],
+    ["2026-06-20T12:00:00.5[America/New_York]", "2026-06-20T16:00:00.500Z"],
+    ["2026-11-20T12:00:00[Asia/Kathmandu]", "2026-11-20T06:15:00.000Z"],
+    ["1970-01-01T00:00:00[Africa/Monrovia]", "1970-01-01T00:44:30.000Z"],
+    // In autumn an hour comes twice, in spring one is left out: Python (PEP 495) says by the fold which offset it is.
+    ["2026-10-25T02:30:00[Europe/Berlin]", "2026-10-25T00:30:00.000Z"],
+    ["2026-10-25T02:30:00[Europe/Berlin][fold=1]", "2026-10-25T01:30:00.000Z"],
+    ["2026-10-25T01:59:59[Europe/Berlin][fold=1]", "2026-10-24T23:59:59.000Z"],
+    ["2026-10-25T03:00:00[Europe/Berlin]", "2026-10-25T02:00:00.000Z"],
+    ["2026-03-29T02:30:00[Europe/Berlin]", "2026-03-29T01:30:00.000Z"],
+    ["2026-03-29T02:30:00[Europe/Berlin][fold=1]", "2026-03-29T00:30:00.000Z"],
+    ["2026-03-29T01:59:59[Europe/Berlin]", "2026-03-29T00:59:59.000Z"],
+    ["2026-03-29T03:00:00[Europe/Berlin]", "2026-03-29T01:00:00.000Z"],
+    ["2026-03-08T02:30:00[America/New_York]", "2026-03-08T07:30:00.000Z"],
+  ] as const) {
+    test(`${text} is ${instant}`, () => {
+      const data = { _session_expiry: { $datetime: text } };
+      assert.equal(expiryDate(data, now, policy).toISOString(), instant);
+      assert.equal(expiryAge(data, now, policy), Math.floor((Date.parse(instant) - now.getTime()) / 1000));
+      assert.equal(expiresAtBrowserClose(data, { ...policy, expireAtBrowserClose: true }), false);
+    });
+  }
+
+  for (const text of [
+    "2026-11-20T12:00:00[Europe/Nowhere]",
+    "2026-11-20T12:00:00+01:00[Europe/Berlin]",
+    "2026-11-20T12:00:00[]",
+    "2026-11-20T12:00:00[fold=2]",
+    "2026-11-20T12:00:00[Europe/Berlin",
+    "2026-11-20T12:00:00[+01:00]",
+    `2026-11-20T12:00:00[${"A".repeat(200)}]`,
+    "[Europe/Berlin]",
+    "[".repeat(100_000),
+  ]) {
+    test(`${text.slice(0, 60)} is a clear error`, () => {
+      const data = { _session_expiry: { $datetime: text } };
+      assert.throws(() => expiryAge(data, now, policy), { code: "ERR_SESSION_VALUE" });
     });
   }
 });

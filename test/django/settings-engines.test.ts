@@ -43,6 +43,15 @@ describe("DATABASES", () => {
   for (const [name, dict, url] of [
     ["SQLite", { ENGINE: "django.db.backends.sqlite3", NAME: "/srv/db.sqlite3" }, "sqlite:/srv/db.sqlite3"],
     [
+      "SQLite with settings for Django's own connections",
+      {
+        ENGINE: "django.db.backends.sqlite3",
+        NAME: "/srv/db.sqlite3",
+        OPTIONS: { init_command: "PRAGMA journal_mode=WAL", timeout: 5, transaction_mode: "IMMEDIATE" },
+      },
+      "sqlite:/srv/db.sqlite3",
+    ],
+    [
       "PostgreSQL with everything",
       { ENGINE: POSTGRES, NAME: "my db", USER: "me@home", PASSWORD, HOST: "db.example.org", PORT: "5433" },
       `postgres://me%40home:${ESCAPED}@db.example.org:5433/my%20db`,
@@ -69,12 +78,25 @@ describe("DATABASES", () => {
     ],
     [
       "MySQL with everything",
-      { ENGINE: MYSQL, NAME: "a", USER: "me", PASSWORD, HOST: "db", PORT: "", OPTIONS: { charset: "utf8mb4" } },
+      {
+        ENGINE: MYSQL,
+        NAME: "a",
+        USER: "me",
+        PASSWORD,
+        HOST: "db",
+        PORT: "",
+        OPTIONS: { charset: "utf8mb4", init_command: "SET sql_mode='STRICT_TRANS_TABLES'" },
+      },
       `mysql://me:${ESCAPED}@db:3306/a`,
     ],
     [
       "MySQL without a host: by socket",
       { ENGINE: MYSQL, NAME: "a" },
+      "mysql:///a?socketPath=%2Frun%2Fmysqld%2Fmysqld.sock",
+    ],
+    [
+      "MySQL on localhost: by socket, as MySQL's own library",
+      { ENGINE: MYSQL, NAME: "a", HOST: "localhost", PORT: 3307 },
       "mysql:///a?socketPath=%2Frun%2Fmysqld%2Fmysqld.sock",
     ],
     ["MySQL by a socket", { ENGINE: MYSQL, NAME: "a", HOST: "/tmp/my.sock" }, "mysql:///a?socketPath=%2Ftmp%2Fmy.sock"],
@@ -95,6 +117,7 @@ describe("DATABASES", () => {
       /^DATABASES\.default\.ENGINE "django.*oracle" is not supported; use/,
     ],
     [{ default: { ENGINE: POSTGRES } }, /^DATABASES\.default\.NAME is missing/],
+    [{ default: { ENGINE: POSTGRES, NAME: "a\0b" } }, /^DATABASES\.default\.NAME must be text/],
     [{ default: { ENGINE: POSTGRES, NAME: 7 } }, /^DATABASES\.default\.NAME must be text/],
     [{ default: { ENGINE: POSTGRES, NAME: "a", PORT: "x" } }, /^DATABASES\.default\.PORT must be a whole number/],
     [{ default: { ENGINE: POSTGRES, NAME: "a", PASSWORD, HOTS: "b" } }, /^DATABASES\.default\.HOTS is not supported/],
@@ -146,6 +169,11 @@ describe("CACHES", () => {
       `rediss://:${ESCAPED}@h:6379/2`,
     ],
     [
+      "Redis with its password behind the rest",
+      { BACKEND: DJANGO, LOCATION: "redis://h?password=p%40" },
+      "redis://:p%40@h:6379/0",
+    ],
+    [
       "Redis by socket",
       { BACKEND: DJANGO, LOCATION: "unix:///tmp/redis.sock?db=1" },
       "redis+unix:///tmp/redis.sock?db=1",
@@ -157,7 +185,8 @@ describe("CACHES", () => {
     ],
     ["the same as one text", { BACKEND: DJANGO, LOCATION: "redis://a; redis://b" }, "redis://a:6379/0"],
     ["pymemcache", { BACKEND: PYMEMCACHE, LOCATION: "127.0.0.1:11211" }, "memcached://127.0.0.1:11211"],
-    ["pylibmc", { BACKEND: PYLIBMC, LOCATION: ["cache.example.org"] }, "memcached://cache.example.org:11211"],
+    ["pylibmc", { BACKEND: PYLIBMC, LOCATION: [" cache.example.org "] }, "memcached://cache.example.org:11211"],
+    ["memcached by IPv6", { BACKEND: PYMEMCACHE, LOCATION: "[::1]:11212" }, "memcached://[::1]:11212"],
     [
       "memcached by socket",
       { BACKEND: PYMEMCACHE, LOCATION: "unix:/tmp/memcached.sock" },
@@ -208,6 +237,10 @@ describe("CACHES", () => {
       cache({ BACKEND: DJANGO_REDIS, LOCATION: "redis://mymaster/2", OPTIONS }).url,
       `redis+sentinel://:${ESCAPED}@a:26379,b:26380/mymaster?db=2&sentinelPassword=s`,
     );
+    assert.match(
+      cache({ BACKEND: DJANGO_REDIS, LOCATION: "redis://mymaster/2", OPTIONS: { ...OPTIONS, DB: 3 } }).url,
+      /\/mymaster\?db=3&/,
+    );
   });
 
   test("KEY_PREFIX, VERSION and the alias make the key", () => {
@@ -247,6 +280,7 @@ describe("CACHES", () => {
       { BACKEND: DJANGO, LOCATION: "rediss://h?ssl_cert_reqs=none" },
       /^CACHES\.default\.LOCATION turns off TLS verification/,
     ],
+    [{ BACKEND: DJANGO, LOCATION: "redis://h", TIMEOTU: 1 }, /^CACHES\.default\.TIMEOTU is not supported/],
     [{ BACKEND: DJANGO, LOCATION: "redis://h?retry=1" }, /^CACHES\.default\.LOCATION has the parameter retry/],
     [
       { BACKEND: DJANGO, LOCATION: "redis://h", KEY_FUNCTION: "my.key" },
@@ -270,7 +304,19 @@ describe("CACHES", () => {
         LOCATION: "redis://h",
         OPTIONS: { COMPRESSOR: "django_redis.compressors.lz4.Lz4Compressor" },
       },
-      /^CACHES\.default\.OPTIONS\.COMPRESSOR "django_redis\.compressors\.lz4.*" is not supported; use/,
+      /^CACHES\.default\.OPTIONS\.COMPRESSOR "django_redis\.compressors\.lz4.*" is not supported: Node has no lz4; use/,
+    ],
+    [
+      {
+        BACKEND: DJANGO_REDIS,
+        LOCATION: "redis://h",
+        OPTIONS: { COMPRESSOR: "django_redis.compressors.lzma.LzmaCompressor" },
+      },
+      /^CACHES\.default\.OPTIONS\.COMPRESSOR "django_redis\.compressors\.lzma.*" is not supported: Node has no lzma/,
+    ],
+    [
+      { BACKEND: DJANGO_REDIS, LOCATION: "redis://h", OPTIONS: { COMPRESSOR: "my.Compressor" } },
+      /^CACHES\.default\.OPTIONS\.COMPRESSOR "my\.Compressor" is not supported; use "django_redis/,
     ],
     [
       { BACKEND: DJANGO_REDIS, LOCATION: "redis://h", OPTIONS: { CLIENT_CLASS: "django_redis.client.HerdClient" } },
@@ -285,6 +331,19 @@ describe("CACHES", () => {
     refuses({ SESSION_ENGINE: CACHE, CACHES: { default: dict } }, message);
   }
   refuses({ SESSION_ENGINE: CACHE, SESSION_CACHE_ALIAS: "s", CACHES: { default: {} } }, /^CACHES has no "s"/);
+
+  const ignoring = { SESSION_ENGINE: CACHE, DJANGO_REDIS_IGNORE_EXCEPTIONS: true };
+  const djangoRedis = (OPTIONS: Dict) => ({ default: { BACKEND: DJANGO_REDIS, LOCATION: "redis://h", OPTIONS } });
+  refuses(
+    { ...ignoring, CACHES: djangoRedis({}) },
+    /^DJANGO_REDIS_IGNORE_EXCEPTIONS turns an outage into empty sessions/,
+  );
+
+  test("django-redis' own default of IGNORE_EXCEPTIONS gives way to the cache's, and is no other cache's", () => {
+    engineOf({ ...ignoring, CACHES: djangoRedis({ IGNORE_EXCEPTIONS: false }) });
+    engineOf({ ...ignoring, CACHES: { default: { BACKEND: DJANGO, LOCATION: "redis://h" } } });
+    engineOf({ DJANGO_REDIS_IGNORE_EXCEPTIONS: true });
+  });
 });
 
 describe("SESSION_ENGINE", () => {

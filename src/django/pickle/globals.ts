@@ -48,8 +48,7 @@ export function instance(global: string): (args: readonly PickleNode[]) => Pickl
 }
 
 /** `undefined` for a name that is not in the list. */
-export function globalNode(module: PickleNode | undefined, name: PickleNode | undefined): PickleNode | undefined {
-  if (typeof module !== "string" || typeof name !== "string") return undefined;
+export function globalNode(module: string, name: string): PickleNode | undefined {
   // Below protocol 3, Python 3 writes Python 2's names.
   const today = module === "__builtin__" ? "builtins" : module === "copy_reg" ? "copyreg" : module;
   const full = `${today} ${name}`;

@@ -1,4 +1,5 @@
 import { MAX_DEPTH, put } from "../../core/values.ts";
+import { fail, printed, strange, TOO_DEEP, TOO_MUCH, UNHASHABLE } from "./faults.ts";
 import { isNode, type PickleNode, type PickleObject } from "./node.ts";
 import { readPickle } from "./reader.ts";
 import { allowance, BY_GLOBAL, isFloat, type Origin, RESERVED } from "./shapes.ts";
@@ -11,8 +12,8 @@ interface Loaded {
 /**
  * Reads a pickle of plain data, protocols 0 to 5. It cannot run code: see `readPickle`.
  *
- * Throws `SyntaxError` for everything else, and for what is circular, too deep or too much. Nothing is shared between
- * the parts of the value, even where Python shared it.
+ * Throws `SyntaxError`, whose message completes "The pickle …", for everything else, and for what is circular, too deep
+ * or too much. Nothing is shared between the parts of the value, even where Python shared it.
  *
  * @returns the value, as the table in docs/decisions/0009-pickle-values.md says; and the origin to hand to `dumpPickle`
  */
@@ -22,7 +23,7 @@ export function loadPickle(bytes: Uint8Array): { value: unknown; origin?: unknow
 
 /** The second half of `loadPickle`. */
 export function toValue(root: PickleNode): { value: unknown; origin?: unknown } {
-  const left = allowance(fail);
+  const left = allowance(() => new SyntaxError(TOO_MUCH));
   return load(root, 0, false);
 
   /** @param isKey whether the value is a dict's key or in a set, where Python takes no list, dict or set */
@@ -33,7 +34,7 @@ export function toValue(root: PickleNode): { value: unknown; origin?: unknown } 
     if (typeof node !== "object" || node === null) return { value: node };
     if (node.type === "float")
       return { value: node.value, origin: isFloat(node.value) ? undefined : `${node.value}.0` };
-    if (depth > MAX_DEPTH) throw fail();
+    if (depth > MAX_DEPTH) fail(TOO_DEEP);
     switch (node.type) {
       case "tuple":
         return loadItems(node.items, depth, isKey, "tuple");
@@ -44,7 +45,7 @@ export function toValue(root: PickleNode): { value: unknown; origin?: unknown } 
       case "object":
         return loadObject(node);
     }
-    if (isKey) throw fail();
+    if (isKey) fail(UNHASHABLE);
     switch (node.type) {
       case "list":
         return loadItems(node.items, depth, false);
@@ -57,12 +58,12 @@ export function toValue(root: PickleNode): { value: unknown; origin?: unknown } 
       case "bytearray":
         return { value: { $bytearray: base64(node.bytes) } };
       case "global":
-        throw fail();
+        return fail(`holds the class ${printed(node.name)} itself`);
     }
   }
 
   function loadItems(nodes: readonly PickleNode[], depth: number, isKey: boolean, type?: "tuple"): Loaded {
-    if (depth > MAX_DEPTH) throw fail();
+    if (depth > MAX_DEPTH) fail(TOO_DEEP);
     const value: unknown[] = [];
     const of = new Map<number, Origin>();
     for (const node of nodes) {
@@ -87,7 +88,7 @@ export function toValue(root: PickleNode): { value: unknown; origin?: unknown } 
         if (item.origin !== undefined) of.set(key, item.origin);
         else of.delete(key);
       } else {
-        if (depth + 2 > MAX_DEPTH) throw fail();
+        if (depth + 2 > MAX_DEPTH) fail(TOO_DEEP);
         const [first, second] = [load(key, depth + 3, true), load(nodes[at + 1]!, depth + 3, false)];
         const pair = tupleOf(first.origin, second.origin);
         if (pair) ofOthers.set(others.length, pair);
@@ -103,12 +104,12 @@ export function toValue(root: PickleNode): { value: unknown; origin?: unknown } 
   function loadObject(instance: PickleObject): Loaded {
     if (instance.global === "builtins complex") {
       const parts = instance.args.map((part) => (isNode(part, "float") ? part.value : undefined));
-      if (parts.length !== 2 || parts.includes(undefined)) throw fail();
+      if (parts.length !== 2 || parts.includes(undefined)) fail(strange(instance.global));
       return { value: { $complex: parts } };
     }
     const [tag, type] = BY_GLOBAL.get(instance.global) ?? [];
     const text = type?.format(instance);
-    if (tag === undefined || text === undefined) throw fail();
+    if (tag === undefined || text === undefined) fail(strange(instance.global));
     left.text(text.length);
     return { value: { [tag]: text } };
   }
@@ -140,8 +141,4 @@ function reorderedKeys(value: object, nodes: readonly PickleNode[]): readonly st
   if (!/^\d/.test(keys[0] ?? "")) return undefined;
   const order = new Set(nodes.filter((_, at) => at % 2 === 0).map((key) => (isProperty(key) ? key : "$dict")));
   return [...order].some((key, at) => key !== keys[at]) ? [...order] : undefined;
-}
-
-function fail(): SyntaxError {
-  return new SyntaxError("Not a pickle of plain data");
 }

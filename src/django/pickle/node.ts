@@ -71,6 +71,7 @@ export const OP = {
   APPENDS: 0x65,
   GET: 0x67,
   BINGET: 0x68,
+  INST: 0x69,
   LONG_BINGET: 0x6a,
   LIST: 0x6c,
   PUT: 0x70,

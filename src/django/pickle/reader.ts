@@ -1,4 +1,5 @@
 import { MAX_BYTES } from "../../core/values.ts";
+import { CUT_OFF, fail, foreign, strange, TOO_MUCH } from "./faults.ts";
 import { GLOBALS, globalNode, instance } from "./globals.ts";
 import { integer, isNode, OP, type PickleNode } from "./node.ts";
 
@@ -31,11 +32,12 @@ interface Machine {
 
 const OPCODES: readonly (((m: Machine) => void) | undefined)[] = table({
   [OP.PROTO]: (m) => {
-    if (uint(m, 1) > 5) fail();
+    const protocol = uint(m, 1);
+    if (protocol > 5) fail(`is of protocol ${protocol}, and at most 5 is read`);
   },
   // Frames only say how much to read ahead.
   [OP.FRAME]: (m) => {
-    if (length8(m) > m.bytes.length - m.at) fail();
+    if (length8(m) > m.bytes.length - m.at) fail(CUT_OFF);
   },
 
   [OP.NONE]: (m) => push(m, null),
@@ -95,27 +97,31 @@ const OPCODES: readonly (((m: Machine) => void) | undefined)[] = table({
   [OP.BINGET]: (m) => recall(m, uint(m, 1)),
   [OP.LONG_BINGET]: (m) => recall(m, uint(m, 4)),
 
-  [OP.GLOBAL]: (m) => push(m, globalNode(line(m), line(m)) ?? fail()),
+  [OP.GLOBAL]: (m) => global(m, line(m), line(m)),
   [OP.STACK_GLOBAL]: (m) => {
     const [module, name] = popN(m, 2);
-    push(m, globalNode(module, name) ?? fail());
+    global(m, module, name);
   },
+  // Only refused: protocol 0 calls a class by its name so.
+  [OP.INST]: (m) => fail(foreign(line(m), line(m))),
   [OP.REDUCE]: (m) => {
     const [callable, args] = popN(m, 2);
     if (!isNode(callable, "global") || !isNode(args, "tuple") || args.items.length > MAX_ARGUMENTS) fail();
     for (const arg of args.items) if (typeof arg === "string") m.handed += arg.length;
-    if (m.handed > MAX_BYTES) fail();
-    push(m, GLOBALS[callable.name]!(args.items) ?? fail());
+    if (m.handed > MAX_BYTES) fail(TOO_MUCH);
+    push(m, GLOBALS[callable.name]!(args.items) ?? fail(strange(callable.name)));
   },
   [OP.NEWOBJ]: (m) => {
     const [type, args] = popN(m, 2);
-    if (!isNode(type, "global") || type.name !== "uuid UUID" || !isNode(args, "tuple") || args.items.length > 0) fail();
+    if (!isNode(type, "global") || !isNode(args, "tuple")) fail();
+    if (type.name !== "uuid UUID" || args.items.length > 0) fail(strange(type.name));
     push(m, instance(type.name)([]));
   },
   [OP.BUILD]: (m) => {
     const state = pop(m);
     const object = top(m);
-    if (!isNode(object, "object") || object.global !== "uuid UUID") fail();
+    if (!isNode(object, "object")) fail();
+    if (object.global !== "uuid UUID") fail(strange(object.global));
     object.state = state;
   },
 });
@@ -128,26 +134,33 @@ function table(opcodes: Record<number, (m: Machine) => void>): (((m: Machine) =>
  * Reads a pickle of protocol 0 to 5, in time and memory bounded by its length. Shared and circular parts are shared in
  * the result: walk it with a limit.
  *
- * Throws `SyntaxError` for everything but plain data, see `GLOBALS`.
+ * Throws `SyntaxError` for everything but plain data, see `GLOBALS`. Its message completes "The pickle …".
  */
 export function readPickle(bytes: Uint8Array): PickleNode {
-  if (bytes.length > MAX_BYTES) fail();
+  if (bytes.length > MAX_BYTES) fail(`is too large: ${bytes.length} bytes, where at most ${MAX_BYTES} are read`);
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const m: Machine = { bytes: buffer, at: 0, stack: [], marks: [], memo: new Map(), objects: 0, handed: 0 };
   for (;;) {
     const code = uint(m, 1);
     if (code === OP.STOP) break;
-    (OPCODES[code] ?? fail)(m);
+    const execute = OPCODES[code] ?? fail(`has the opcode ${code}, which plain data do not need`);
+    execute(m);
   }
   const result = pop(m);
-  if (m.at < bytes.length || m.stack.length > 0 || m.marks.length > 0) fail();
+  if (m.at < bytes.length) fail("is followed by something else");
+  if (m.stack.length > 0 || m.marks.length > 0) fail();
   return result;
 }
 
 /** Pushes what is new. */
 function push(m: Machine, node: PickleNode): void {
-  if (typeof node === "object" && node !== null && ++m.objects > MAX_OBJECTS) fail();
+  if (typeof node === "object" && node !== null && ++m.objects > MAX_OBJECTS) fail(TOO_MUCH);
   m.stack.push(node);
+}
+
+function global(m: Machine, module: PickleNode | undefined, name: PickleNode | undefined): void {
+  if (typeof module !== "string" || typeof name !== "string") fail();
+  push(m, globalNode(module, name) ?? fail(foreign(module, name)));
 }
 
 function top(m: Machine): PickleNode {
@@ -195,7 +208,7 @@ function recall(m: Machine, at: number): void {
 }
 
 function skip(m: Machine, length: number): void {
-  if (length > m.bytes.length - m.at) fail();
+  if (length > m.bytes.length - m.at) fail(CUT_OFF);
   m.at += length;
 }
 
@@ -206,7 +219,7 @@ function take(m: Machine, length: number): Buffer {
 
 function line(m: Machine): string {
   const end = m.bytes.indexOf(0x0a, m.at);
-  if (end === -1) fail();
+  if (end === -1) fail(CUT_OFF);
   const text = m.bytes.toString("latin1", m.at, end);
   m.at = end + 1;
   return text;
@@ -275,8 +288,4 @@ function rawUnicode(text: string): string {
     if (Number.isNaN(code)) return sequence;
     return code <= 0x10ffff ? String.fromCodePoint(code) : fail();
   });
-}
-
-function fail(): never {
-  throw new SyntaxError("Not a pickle of plain data");
 }

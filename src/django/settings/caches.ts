@@ -1,11 +1,12 @@
 import { type DjangoCacheCodecOptions, djangoCacheKeyPrefix } from "../cache-codec.ts";
+import { type CompressorName, compressorOf } from "../compressors.ts";
 import type { CacheLocation } from "./engine.ts";
 import { redisUrl, sentinelUrl } from "./redis-url.ts";
 import { hostAndPort, type SettingsDict, settingsDict, storeUrl, wrong } from "./settings-dict.ts";
 
 type Cache = Pick<CacheLocation, "url" | "format">;
 
-const BACKENDS: Readonly<Record<string, (cache: SettingsDict) => Cache>> = {
+const BACKENDS: Readonly<Record<string, (cache: SettingsDict, django: SettingsDict) => Cache>> = {
   "django.core.cache.backends.locmem.LocMemCache": locMemCache,
   "django.core.cache.backends.redis.RedisCache": redisCache,
   "django_redis.cache.RedisCache": djangoRedisCache,
@@ -17,9 +18,10 @@ const BACKENDS: Readonly<Record<string, (cache: SettingsDict) => Cache>> = {
 const PICKLE: DjangoCacheCodecOptions = { serializer: "pickle", protocol: 5 };
 
 /** `CACHES[SESSION_CACHE_ALIAS]`, with Django's key for a session in it. */
-export function cacheLocation(caches: unknown, alias: string, engine: "cache" | "cached_db"): CacheLocation {
+export function cacheLocation(django: SettingsDict, engine: "cache" | "cached_db"): CacheLocation {
+  const alias = django.text("SESSION_CACHE_ALIAS") ?? "default";
   // Django's default.
-  const all = settingsDict(caches ?? { default: { BACKEND: Object.keys(BACKENDS)[0] } }, "CACHES");
+  const all = settingsDict(django.value("CACHES") ?? { default: { BACKEND: Object.keys(BACKENDS)[0] } }, "CACHES");
   if (all.value(alias) === undefined) throw wrong("CACHES", `has no ${JSON.stringify(alias)}, the SESSION_CACHE_ALIAS`);
   const cache = all.dict(alias);
   if (cache.text("BACKEND") === null) throw wrong(cache.name("BACKEND"), "is missing");
@@ -31,7 +33,7 @@ export function cacheLocation(caches: unknown, alias: string, engine: "cache" | 
   }
   const keyPrefix = cache.text("KEY_PREFIX") ?? "";
   const version = cache.integer("VERSION") ?? 1;
-  const { url, format } = connect(cache);
+  const { url, format } = connect(cache, django);
   cache.finish();
   return { url, format, prefix: djangoCacheKeyPrefix({ keyPrefix, version, engine }) };
 }
@@ -67,7 +69,7 @@ const TIMEOUTS: readonly string[] = [
 ];
 
 /** The package django-redis. */
-function djangoRedisCache(cache: SettingsDict): Cache {
+function djangoRedisCache(cache: SettingsDict, django: SettingsDict): Cache {
   const place = cache.name("LOCATION");
   const [first] = locations(cache, /,/);
   // Where keys are shown, not where they are made.
@@ -83,17 +85,11 @@ function djangoRedisCache(cache: SettingsDict): Cache {
     "django_redis.serializers.pickle.PickleSerializer": "pickle",
     "django_redis.serializers.json.JSONSerializer": "json",
   } as const);
-  const compressor = options.choice("COMPRESSOR", {
-    "django_redis.compressors.identity.IdentityCompressor": "identity",
-    "django_redis.compressors.zlib.ZlibCompressor": "zlib",
-    "django_redis.compressors.gzip.GzipCompressor": "gzip",
-  } as const);
-  if (options.value("IGNORE_EXCEPTIONS")) {
-    throw wrong(
-      options.name("IGNORE_EXCEPTIONS"),
-      "turns an outage into empty sessions, which we never do; leave it out here",
-    );
-  }
+  const compressor = djangoRedisCompressor(options);
+  refuseIgnoredExceptions(options, "IGNORE_EXCEPTIONS");
+  // The default of the option.
+  if (options.value("IGNORE_EXCEPTIONS") === undefined)
+    refuseIgnoredExceptions(django, "DJANGO_REDIS_IGNORE_EXCEPTIONS");
   const login = { user: options.text("USERNAME"), password: options.text("PASSWORD"), db: options.integer("DB") };
   const format = { serializer, compressor, protocol: pickleProtocol(options) };
   options.ignore(
@@ -115,11 +111,34 @@ function djangoRedisCache(cache: SettingsDict): Cache {
   if (!isSentinel && sentinels === undefined) return { url: redisUrl(first!, login, place), format };
   // "redis://master-name/0": a name where the host stands elsewhere.
   const { hostname, pathname } = new URL(redisUrl(first!, login, place));
-  const db = login.db ?? Number(pathname.slice(1) || 0);
+  const db = Number(pathname.slice(1));
   return {
     url: sentinelUrl(sentinels, hostname, { ...login, db, sentinelPassword }, options.name("SENTINELS")),
     format,
   };
+}
+
+function djangoRedisCompressor(options: SettingsDict): CompressorName {
+  const name = options.name("COMPRESSOR");
+  const given = options.value("COMPRESSOR");
+  const missing = /^django_redis\.compressors\.(lz4|lzma)\./.exec(String(given))?.[1];
+  if (missing !== undefined) {
+    throw wrong(name, `${JSON.stringify(given)} is not supported: Node has no ${missing}; use its zlib, gzip or zstd`);
+  }
+  const compressor = options.choice("COMPRESSOR", {
+    "django_redis.compressors.identity.IdentityCompressor": "identity",
+    "django_redis.compressors.zlib.ZlibCompressor": "zlib",
+    "django_redis.compressors.gzip.GzipCompressor": "gzip",
+    "django_redis.compressors.zstd.ZStdCompressor": "zstd",
+  } as const);
+  // Refused here, where the setting's name is known.
+  compressorOf(compressor, name);
+  return compressor;
+}
+
+function refuseIgnoredExceptions(dict: SettingsDict, key: string): void {
+  if (!dict.value(key)) return;
+  throw wrong(dict.name(key), "turns an outage into empty sessions, which we never do; leave it out here");
 }
 
 /** django-redis writes pickle.DEFAULT_PROTOCOL: 4, until Python 3.14. -1 is the highest. */

@@ -14,7 +14,15 @@ const ENGINES: Readonly<Record<string, (database: SettingsDict) => string>> = {
 };
 
 /** `DATABASES["default"]`, where Django keeps sessions unless a router says otherwise. */
-export function databaseLocation(databases: unknown): StoreLocation {
+export function databaseLocation(django: SettingsDict): StoreLocation {
+  const routers = django.value("DATABASE_ROUTERS") ?? [];
+  if (!Array.isArray(routers) || routers.length > 0) {
+    throw wrong(
+      "DATABASE_ROUTERS",
+      'may keep sessions in another database than "default", which only Python can tell: give the one that has them as DATABASES.default, and leave the routers out',
+    );
+  }
+  const databases = django.value("DATABASES");
   if (databases === undefined) return { url: "sqlite:db.sqlite3" };
   // Others may be there, for other things.
   const database = settingsDict(databases, "DATABASES").dict("default");
@@ -46,7 +54,7 @@ export function databaseTimeZone(databases: unknown): string | null {
 function sqliteUrl(database: SettingsDict): string {
   database.ignore("TIME_ZONE", "USER", "PASSWORD", "HOST", "PORT");
   const options = database.dict("OPTIONS");
-  options.ignore("timeout", "transaction_mode");
+  options.ignore("init_command", "timeout", "transaction_mode");
   options.finish();
   return `sqlite:${required(database, "NAME")}`;
 }
@@ -69,7 +77,7 @@ function mysqlUrl(database: SettingsDict): string {
   database.ignore("TIME_ZONE");
   const options = database.dict("OPTIONS");
   // Ours are one statement each, in strict mode and utf8mb4, whatever Django's own connection does.
-  options.ignore("charset", "connect_timeout", "isolation_level", "sql_mode");
+  options.ignore("charset", "connect_timeout", "init_command", "isolation_level", "sql_mode");
   const socketPath = options.text("unix_socket");
   options.finish();
   const host = database.text("HOST") ?? "";

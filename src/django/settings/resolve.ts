@@ -1,14 +1,20 @@
 import { tmpdir } from "node:os";
 import { SessionError } from "../../core/errors.ts";
 import { resolveSettings, type SessionSettings } from "../../core/settings.ts";
+import type { DjangoPayloadFormat } from "../codec.ts";
 import { cacheLocation } from "./caches.ts";
 import { databaseLocation, databaseTimeZone } from "./databases.ts";
 import type { DjangoEngine } from "./engine.ts";
+import { assertNames } from "./names.ts";
+import { payloadFormat, storedInstant } from "./payload-format.ts";
 import { redisSessionsLocation } from "./redis-url.ts";
 import { type SettingsDict, settingsDict, wrong } from "./settings-dict.ts";
+import { djangoVersion } from "./version.ts";
 
 /** Settings of a Django project, by their own names and values. `null` is Python's `None`. */
 export interface DjangoSettings {
+  /** No setting: the project's Django, `django.get_version()`. Default: the newest. What it changes: docs/with-django.md. */
+  readonly DJANGO_VERSION?: string;
   readonly SECRET_KEY?: string;
   readonly SECRET_KEY_FALLBACKS?: readonly string[];
   readonly SESSION_ENGINE?: string;
@@ -22,12 +28,17 @@ export interface DjangoSettings {
   readonly SESSION_COOKIE_PATH?: string;
   readonly SESSION_COOKIE_SECURE?: boolean;
   readonly SESSION_COOKIE_HTTPONLY?: boolean;
-  readonly SESSION_COOKIE_SAMESITE?: "Lax" | "Strict" | "None" | false;
+  readonly SESSION_COOKIE_SAMESITE?: "Lax" | "Strict" | "None" | false | null;
   readonly SESSION_SAVE_EVERY_REQUEST?: boolean;
   readonly SESSION_EXPIRE_AT_BROWSER_CLOSE?: boolean;
   readonly SESSION_SERIALIZER?: string;
   readonly USE_TZ?: boolean;
   readonly TIME_ZONE?: string;
+  readonly DATABASE_ROUTERS?: readonly string[];
+  /** Django 3.1 and 3.2. */
+  readonly DEFAULT_HASHING_ALGORITHM?: string;
+  /** django-redis. */
+  readonly DJANGO_REDIS_IGNORE_EXCEPTIONS?: boolean;
   /** django-redis-sessions 0.6 and later. */
   readonly SESSION_REDIS?: Readonly<Record<string, unknown>>;
   readonly SESSION_REDIS_HOST?: string;
@@ -49,6 +60,10 @@ export interface ResolvedDjangoSettings {
   readonly secretKey: string;
   readonly secretKeyFallbacks: readonly string[];
   readonly engine: DjangoEngine;
+  /** Of `session_data`, files, cookies and django-redis-sessions. */
+  readonly format: Required<DjangoPayloadFormat>;
+  /** As `SessionEngine.storedInstant`. */
+  readonly storedInstant: ((iso: string) => unknown) | undefined;
   readonly settings: SessionSettings;
 }
 
@@ -67,17 +82,24 @@ const OPTIONS: Partial<Record<keyof DjangoSettings, keyof SessionSettings>> = {
 };
 
 /** Of engines that may not be in use: then they are neither read nor refused. */
-const OF_ENGINES: readonly string[] = ["DATABASES", "CACHES", "SESSION_CACHE_ALIAS", "SESSION_FILE_PATH"];
+const OF_ENGINES: readonly string[] = [
+  "CACHES",
+  "DATABASES",
+  "DATABASE_ROUTERS",
+  "DJANGO_REDIS_IGNORE_EXCEPTIONS",
+  "SESSION_CACHE_ALIAS",
+  "SESSION_FILE_PATH",
+];
 
 const BACKENDS = "django.contrib.sessions.backends";
 
 const ENGINES: Readonly<Record<string, (django: SettingsDict, settings: SessionSettings) => DjangoEngine>> = {
-  [`${BACKENDS}.db`]: (django) => ({ name: "db", store: databaseLocation(django.value("DATABASES")) }),
-  [`${BACKENDS}.cache`]: (django) => ({ name: "cache", store: cache(django, "cache") }),
+  [`${BACKENDS}.db`]: (django) => ({ name: "db", store: databaseLocation(django) }),
+  [`${BACKENDS}.cache`]: (django) => ({ name: "cache", store: cacheLocation(django, "cache") }),
   [`${BACKENDS}.cached_db`]: (django) => ({
     name: "cached_db",
-    store: databaseLocation(django.value("DATABASES")),
-    cache: cache(django, "cached_db"),
+    store: databaseLocation(django),
+    cache: cacheLocation(django, "cached_db"),
   }),
   [`${BACKENDS}.file`]: (django, { cookieName }) => ({
     name: "file",
@@ -87,50 +109,50 @@ const ENGINES: Readonly<Record<string, (django: SettingsDict, settings: SessionS
   "redis_sessions.session": (django) => ({ name: "redis_sessions", store: redisSessionsLocation(django) }),
 };
 
-const JSON_SERIALIZERS: readonly unknown[] = [
-  "django.contrib.sessions.serializers.JSONSerializer",
-  "django.core.signing.JSONSerializer",
-];
-
 /**
- * Reads a Django project's settings. What cannot be honoured is refused by name, never ignored: `ERR_CONFIG`.
+ * Reads a Django project's settings: some of them, or all, as a dump has them. What is about sessions and cannot be
+ * honoured is refused by name, never ignored: `ERR_CONFIG`. Settings of other things are not read.
  *
  * Defaults are Django's; the database is the file `db.sqlite3`, as `startproject` has it.
  */
 export function resolveDjangoSettings(django: DjangoSettings): ResolvedDjangoSettings {
   const dict = settingsDict(django, "");
+  const version = djangoVersion(dict.value("DJANGO_VERSION"));
   // Defaults are for what is not given: `null` is a wrong value like any other.
-  const { SESSION_ENGINE = `${BACKENDS}.db`, SESSION_SERIALIZER = JSON_SERIALIZERS[0] } = django;
+  const { SESSION_ENGINE = `${BACKENDS}.db` } = django;
   if (!Object.hasOwn(ENGINES, SESSION_ENGINE)) {
     const known = Object.keys(ENGINES).join(", ");
     throw wrong("SESSION_ENGINE", `${JSON.stringify(SESSION_ENGINE)} is not supported; use one of ${known}`);
   }
-  if (!JSON_SERIALIZERS.includes(SESSION_SERIALIZER)) {
-    throw wrong(
-      "SESSION_SERIALIZER",
-      `${JSON.stringify(SESSION_SERIALIZER)} is not supported; use Django's JSONSerializer`,
-    );
-  }
-  const { SECRET_KEY: secretKey, SECRET_KEY_FALLBACKS: secretKeyFallbacks = [] } = django;
-  if (typeof secretKey !== "string") {
-    throw wrong("SECRET_KEY", secretKey === undefined ? "is missing" : "must be a string");
-  }
-  if (!Array.isArray(secretKeyFallbacks) || secretKeyFallbacks.some((key) => typeof key !== "string")) {
-    throw wrong("SECRET_KEY_FALLBACKS", "must be a list of strings");
-  }
-  const settings = sessionSettings(django);
+  const format = payloadFormat(dict, version);
+  const keys = secretKeys(django);
+  const { USE_TZ = version === null || version >= 500 } = django;
+  const zoned = { ...django, USE_TZ };
+  const settings = sessionSettings(zoned);
   const engine = ENGINES[SESSION_ENGINE]!(dict, settings);
-  assertTimeZone(django, engine);
-  dict.ignore("SECRET_KEY", "SECRET_KEY_FALLBACKS", "SESSION_ENGINE", "SESSION_SERIALIZER", "TIME_ZONE");
+  assertTimeZone(zoned, engine);
+  dict.ignore("SECRET_KEY", "SECRET_KEY_FALLBACKS", "SESSION_ENGINE", "TIME_ZONE");
   dict.ignore(...Object.keys(OPTIONS), ...OF_ENGINES);
   if (engine.name !== "redis_sessions")
     dict.ignore(...Object.keys(django).filter((name) => /^SESSION_REDIS/.test(name)));
-  dict.finish();
-  return { secretKey, secretKeyFallbacks, engine, settings };
+  assertNames(dict);
+  return { ...keys, engine, format, storedInstant: storedInstant(engine, format, version), settings };
 }
 
-function cache(django: SettingsDict, engine: "cache" | "cached_db") {
-  return cacheLocation(django.value("CACHES"), django.text("SESSION_CACHE_ALIAS") ?? "default", engine);
+function secretKeys(django: DjangoSettings) {
+  const { SECRET_KEY: secretKey, SECRET_KEY_FALLBACKS: secretKeyFallbacks = [] } = django;
+  if (secretKey === undefined) throw wrong("SECRET_KEY", "is missing");
+  if (!isKeyText(secretKey)) throw wrong("SECRET_KEY", KEY_TEXT);
+  if (!Array.isArray(secretKeyFallbacks) || !secretKeyFallbacks.every(isKeyText)) {
+    throw wrong("SECRET_KEY_FALLBACKS", `must be a list, each of which ${KEY_TEXT}`);
+  }
+  return { secretKey, secretKeyFallbacks };
+}
+
+const KEY_TEXT = "must be a string, and not what Python prints for bytes: b'...'";
+
+function isKeyText(key: unknown): key is string {
+  return typeof key === "string" && !/^b(['"]).*\1$/s.test(key);
 }
 
 /**
@@ -138,7 +160,7 @@ function cache(django: SettingsDict, engine: "cache" | "cached_db") {
  * ends. In UTC that is the same as with it.
  */
 function assertTimeZone(
-  { USE_TZ = true, TIME_ZONE = "America/Chicago", DATABASES }: DjangoSettings,
+  { USE_TZ, TIME_ZONE = "America/Chicago", DATABASES }: DjangoSettings,
   engine: DjangoEngine,
 ): void {
   const isUtc = (zone: string) => /^(?:Etc\/)?(?:UTC|UCT|GMT|Zulu|Universal|Greenwich)$/.test(zone);
@@ -155,6 +177,7 @@ function assertTimeZone(
 function sessionSettings(django: DjangoSettings): SessionSettings {
   const options: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(OPTIONS)) options[option] = django[name as keyof DjangoSettings];
+  options.cookieSameSite = sameSite(django.SESSION_COOKIE_SAMESITE);
   try {
     return resolveSettings(options);
   } catch (error) {
@@ -166,4 +189,10 @@ function sessionSettings(django: DjangoSettings): SessionSettings {
     );
     throw new SessionError(error.code, message);
   }
+}
+
+/** Django takes any case, and None for no attribute. */
+function sameSite(value: unknown): unknown {
+  if (value === null) return false;
+  return ["Lax", "Strict", "None"].find((each) => each.toLowerCase() === String(value).toLowerCase()) ?? value;
 }

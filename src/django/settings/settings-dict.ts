@@ -2,8 +2,8 @@ import { SessionError } from "../../core/errors.ts";
 import { isPlainObject } from "../../core/values.ts";
 
 /**
- * A dict of Django's settings that is read name by name. What nobody asked for is refused in the end: a setting that
- * we would ignore is one that the project relies on.
+ * A dict of Django's settings that is read name by name. Of one that is about a database or cache, what nobody asked for
+ * is refused in the end: a setting that we would ignore is one that the project relies on.
  */
 export interface SettingsDict {
   /** The setting's full name, for errors. */
@@ -13,21 +13,28 @@ export interface SettingsDict {
   integer(key: string): number | null;
   dict(key: string): SettingsDict;
   value(key: string): unknown;
+  has(key: string): boolean;
   /** For what tunes Python's side only. */
   ignore(...keys: readonly string[]): void;
   /** One of these, else the first; each stands for a value of ours. */
   choice<T>(key: string, choices: Readonly<Record<string, T>>): T;
+  /** Names that were asked for, whether they are there or not. */
+  readonly asked: ReadonlySet<string>;
+  /** Names that are there and were not asked for. */
+  unread(): readonly string[];
   /** Throws `ERR_CONFIG` for what was not read. */
   finish(): void;
 }
 
 export function settingsDict(value: unknown, path: string): SettingsDict {
   if (!isPlainObject(value)) throw wrong(path, "must be an object");
-  const read = new Set<string>();
+  const asked = new Set<string>();
+  const unread = () => Object.keys(value).filter((key) => !asked.has(key));
   const name = (key: string) => (path === "" ? key : `${path}.${key}`);
+  const has = (key: string) => Object.hasOwn(value, key);
   function get(key: string): unknown {
-    read.add(key);
-    return Object.hasOwn(value as object, key) ? (value as Record<string, unknown>)[key] : undefined;
+    asked.add(key);
+    return has(key) ? (value as Record<string, unknown>)[key] : undefined;
   }
   function typed<T extends string | number>(key: string, what: string, is: (found: unknown) => boolean): T | null {
     const found = get(key);
@@ -37,6 +44,7 @@ export function settingsDict(value: unknown, path: string): SettingsDict {
   }
   return {
     name,
+    has,
     value: get,
     text: (key) => typed<string>(key, "text", (found) => typeof found === "string" && !found.includes("\0")),
     // Django takes a port as text too.
@@ -52,8 +60,10 @@ export function settingsDict(value: unknown, path: string): SettingsDict {
       if (typeof found === "string" && Object.hasOwn(choices, found)) return choices[found]!;
       throw wrong(name(key), `${JSON.stringify(found)} is not supported; use ${either(Object.keys(choices))}`);
     },
+    asked,
+    unread,
     finish() {
-      const unknown = Object.keys(value).find((key) => !read.has(key));
+      const [unknown] = unread();
       if (unknown !== undefined) throw wrong(name(unknown), "is not supported");
     },
   };
