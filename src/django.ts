@@ -6,6 +6,7 @@ import { djangoCacheCodec } from "./django/cache-codec.ts";
 import { djangoCacheEntries } from "./django/cache-entries.ts";
 import { assertSecretKey, type DjangoPayloadFormat, djangoCodec, djangoCookieCodec } from "./django/codec.ts";
 import { djangoExpiry } from "./django/expiry.ts";
+import { pickleSerializer } from "./django/pickle-serializer.ts";
 import type { DjangoEngine } from "./django/settings/engine.ts";
 import { type DjangoSettings, type ResolvedDjangoSettings, resolveDjangoSettings } from "./django/settings/resolve.ts";
 import { cookieEngine } from "./engines/cookie-engine.ts";
@@ -29,7 +30,9 @@ export {
   legacyDjangoCodec,
 } from "./django/codec.ts";
 export type { PythonValue } from "./django/pickle/shapes.ts";
+export { pickleSerializer } from "./django/pickle-serializer.ts";
 export { parse as parsePythonJson, stringify as stringifyPythonJson } from "./django/python-json.ts";
+export type { DjangoSerializer } from "./django/serializers.ts";
 export type { CacheLocation, DjangoEngine, StoreLocation } from "./django/settings/engine.ts";
 export {
   type DjangoSettings,
@@ -78,7 +81,7 @@ async function compose(resolved: ResolvedDjangoSettings): Promise<ConnectedDjang
   const { engine, secretKey, secretKeyFallbacks, format, settings } = resolved;
   assertSecretKey(secretKey, "SECRET_KEY");
   for (const [index, key] of secretKeyFallbacks.entries()) assertSecretKey(key, `SECRET_KEY_FALLBACKS[${index}]`);
-  const signed = { secretKey, secretKeyFallbacks, ...format };
+  const signed = { secretKey, secretKeyFallbacks, ...payloadFormat(format) };
   if (engine.name === "signed_cookies") return { engine: cookieEngine(djangoCookieCodec(signed)), store: null };
 
   const store = await connectDjangoStore(engine, settings, format);
@@ -101,6 +104,10 @@ async function compose(resolved: ResolvedDjangoSettings): Promise<ConnectedDjang
   };
 }
 
+function payloadFormat({ serializer, readLegacy }: ResolvedDjangoSettings["format"]): DjangoPayloadFormat {
+  return { serializer: serializer === "pickle" ? pickleSerializer() : undefined, readLegacy };
+}
+
 /** By memcached's flags Python's clients tell pickles from other values. */
 const PICKLE_FLAG = 1;
 
@@ -108,13 +115,13 @@ const PICKLE_FLAG = 1;
 export function connectDjangoStore(
   engine: Exclude<DjangoEngine, { name: "signed_cookies" }>,
   settings: SessionSettings,
-  format: DjangoPayloadFormat = {},
+  format: ResolvedDjangoSettings["format"],
 ): Promise<ConnectedStore> {
   const { url, prefix } = engine.store;
   return connect(url, {
     prefix,
     flags: engine.name === "cache" && engine.store.format.serializer === "pickle" ? PICKLE_FLAG : 0,
-    expiryOf: djangoExpiry(settings, format),
+    expiryOf: djangoExpiry(settings, payloadFormat(format)),
     now: settings.now,
   });
 }

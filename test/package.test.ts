@@ -12,7 +12,7 @@ import { after, before, describe, test } from "node:test";
 const ROOT = new URL("../../", import.meta.url).pathname;
 
 /** Bytes of all files, and of the JavaScript that an Express application loads; see docs/decisions/0006. */
-const LIMIT = 450_000;
+const LIMIT = 500_000;
 const LOADED_LIMIT = 140_000;
 
 interface Packed {

@@ -1,7 +1,8 @@
 import type { SessionData } from "../core/contracts.ts";
 import { isPlainObject } from "../core/values.ts";
+import { pickleSerializer } from "../django/pickle-serializer.ts";
 import { stringify } from "../django/python-json.ts";
-import { CACHE_JSON_SERIALIZER, JSON_SERIALIZER, pickleSerializer, type Serializer } from "../django/serializers.ts";
+import { CACHE_JSON_SERIALIZER, type DjangoSerializer, JSON_SERIALIZER } from "../django/serializers.ts";
 
 /* What a serializer wrote, once it is unfolded and verified; or why it is no session. */
 
@@ -17,9 +18,9 @@ export type SerializerName = "json" | "pickle";
 export const SIGNED = "SESSION_SERIALIZER";
 export const CACHED = "OPTIONS.SERIALIZER of the cache";
 
-const SERIALIZERS: Readonly<Record<string, Readonly<Record<SerializerName, Serializer>>>> = {
-  [SIGNED]: { json: JSON_SERIALIZER, pickle: pickleSerializer(5) },
-  [CACHED]: { json: CACHE_JSON_SERIALIZER, pickle: pickleSerializer(5) },
+const SERIALIZERS: Readonly<Record<string, Readonly<Record<SerializerName, DjangoSerializer>>>> = {
+  [SIGNED]: { json: JSON_SERIALIZER, pickle: pickleSerializer() },
+  [CACHED]: { json: CACHE_JSON_SERIALIZER, pickle: pickleSerializer() },
 };
 
 const NAMES = { json: "JSON", pickle: "a Python pickle", msgpack: "msgpack" } as const;

@@ -3,7 +3,8 @@ import { SessionError } from "../core/errors.ts";
 import { MAX_BYTES } from "../core/values.ts";
 import { type CompressorName, compressorOf } from "./compressors.ts";
 import { oneOf } from "./one-of.ts";
-import { CACHE_JSON_SERIALIZER, deserialize, pickleSerializer, serialize } from "./serializers.ts";
+import { pickleSerializer } from "./pickle-serializer.ts";
+import { CACHE_JSON_SERIALIZER, deserialize, serialize } from "./serializers.ts";
 
 export interface DjangoCacheCodecOptions {
   /** `"pickle"`, as Django's own backends and most caches; `"json"` for django-redis' JSONSerializer. */

@@ -3,7 +3,6 @@ import type { Payload, SessionCodec } from "../core/contracts.ts";
 import { isPlainObject, MAX_BYTES } from "../core/values.ts";
 import { JSON_CARRIER, PICKLE_CARRIER } from "./cache-carriers.ts";
 import { type DjangoCacheCodecOptions, djangoCacheCodec } from "./cache-codec.ts";
-import type { DjangoPayloadFormat } from "./codec.ts";
 import { compressorOf } from "./compressors.ts";
 import { RESERVED } from "./pickle/shapes.ts";
 
@@ -11,7 +10,7 @@ export interface DjangoCacheEntriesOptions {
   /** How the database's payloads are read. */
   readonly codec: SessionCodec;
   /** The serializer inside of them. Default `"json"`. */
-  readonly serializer?: DjangoPayloadFormat["serializer"];
+  readonly serializer?: "json" | "pickle" | undefined;
   /** How Django's cache writes values. */
   readonly format: DjangoCacheCodecOptions;
 }

@@ -1,7 +1,7 @@
 import type { SessionCodec } from "../core/contracts.ts";
+import { SessionError } from "../core/errors.ts";
 import { allSecretKeys } from "../core/secret-key.ts";
-import { oneOf } from "./one-of.ts";
-import { deserialize, JSON_SERIALIZER, pickleSerializer, type Serializer, serialize } from "./serializers.ts";
+import { type DjangoSerializer, deserialize, JSON_SERIALIZER, serialize } from "./serializers.ts";
 import {
   dumps,
   legacyDumps,
@@ -19,10 +19,10 @@ export { assertSecretKey } from "../core/secret-key.ts";
 /** How the text of a payload is made, besides its keys. */
 export interface DjangoPayloadFormat {
   /**
-   * Django's SESSION_SERIALIZER: `"json"` (default), or `"pickle"` for its PickleSerializer, which Django 5.0 removed.
-   * Ours reads and writes plain data only, see docs/decisions/0009-pickle-values.md.
+   * Django's SESSION_SERIALIZER. Default its JSONSerializer; `pickleSerializer()` is its PickleSerializer, which Django
+   * 5.0 removed. A value, so that who has JSON loads no code for pickles.
    */
-  readonly serializer?: "json" | "pickle" | undefined;
+  readonly serializer?: DjangoSerializer | undefined;
   /**
    * Read what Django before 3.1 wrote, too: for migrations, and beside Django 3.1 and 3.2, which do the same. Default
    * `false`: its SHA-1 signatures are weaker than today's. What is written is today's format, always.
@@ -46,7 +46,7 @@ export interface DjangoCodecOptions extends DjangoPayloadFormat {
  * What Django 3.1 and later keep in `session_data`, in session files and in django-redis-sessions: JSON, compressed
  * where that helps, with a timestamp and an HMAC-SHA256 (`signing.dumps` of `SessionBase.encode`).
  *
- * Throws `ERR_CONFIG` for a missing or weak secret key, and for an unknown serializer.
+ * Throws `ERR_CONFIG` for a missing or weak secret key, and for what is no serializer.
  *
  * @example djangoCodec({ secretKey: process.env.SECRET_KEY })
  */
@@ -125,7 +125,7 @@ export function signedCodec(
   };
 }
 
-/** Django's PickleSerializer writes the highest protocol there is. */
-function serializerOf({ serializer = "json" }: DjangoPayloadFormat): Serializer {
-  return oneOf({ json: JSON_SERIALIZER, pickle: pickleSerializer(5) }, "serializer", serializer);
+function serializerOf({ serializer = JSON_SERIALIZER }: DjangoPayloadFormat): DjangoSerializer {
+  if (typeof serializer?.dumps === "function") return serializer;
+  throw new SessionError("ERR_CONFIG", "serializer must be a serializer, such as pickleSerializer().");
 }

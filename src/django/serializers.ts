@@ -1,14 +1,10 @@
 import { isUtf8 } from "node:buffer";
 import type { Decoded, SessionData } from "../core/contracts.ts";
 import { isPlainObject, MAX_BYTES, newData, replace, tooLarge } from "../core/values.ts";
-import { dumpPickle, toNode } from "./pickle/dump.ts";
-import { toValue } from "./pickle/load.ts";
-import { isNode } from "./pickle/node.ts";
-import { readPickle } from "./pickle/reader.ts";
 import { parse, stringify } from "./python-json.ts";
 
 /** A dict as text or bytes, and back: Django's SESSION_SERIALIZER, or a cache's. */
-export interface Serializer {
+export interface DjangoSerializer {
   /** Text is ASCII. Throws as `SessionCodec.encode`. */
   dumps(data: SessionData, origin: unknown): string | Buffer;
   /** Throws `SyntaxError` for what it cannot read. */
@@ -18,7 +14,7 @@ export interface Serializer {
 }
 
 /** Django's `JSONSerializer`, of sessions: no blanks, and read as latin-1. */
-export const JSON_SERIALIZER: Serializer = {
+export const JSON_SERIALIZER: DjangoSerializer = {
   dumps: stringify,
   loads: (bytes) => parse(bytes.toString("latin1")),
   assertValue(value, path) {
@@ -27,7 +23,7 @@ export const JSON_SERIALIZER: Serializer = {
 };
 
 /** django-redis' `JSONSerializer`. */
-export const CACHE_JSON_SERIALIZER: Serializer = {
+export const CACHE_JSON_SERIALIZER: DjangoSerializer = {
   // Python's default separators: a blank after each comma and colon that is not in a text.
   dumps: (data, origin) =>
     stringify(data, origin).replace(/"[^"\\]*(?:\\.[^"\\]*)*"|[,:]/g, (token) =>
@@ -40,29 +36,15 @@ export const CACHE_JSON_SERIALIZER: Serializer = {
   assertValue: JSON_SERIALIZER.assertValue,
 };
 
-/** Pickles of plain data. They cannot run code: see `readPickle`. */
-export function pickleSerializer(protocol: 4 | 5): Serializer {
-  return {
-    dumps: (data, origin) => dumpPickle(data, protocol, origin),
-    loads(bytes) {
-      const root = readPickle(bytes);
-      // Not what only looks like a dict in JavaScript, such as a set.
-      if (!isNode(root, "dict") && !isNode(root, "OrderedDict")) throw new SyntaxError("holds no dict");
-      return toValue(root);
-    },
-    assertValue: (value, path) => void toNode({ [path]: value }),
-  };
-}
-
 /** Throws `ERR_SESSION_TOO_LARGE` for more than any format takes. */
-export function serialize(serializer: Serializer, data: SessionData, origin: unknown): string | Buffer {
+export function serialize(serializer: DjangoSerializer, data: SessionData, origin: unknown): string | Buffer {
   const serialized = serializer.dumps(data, origin);
   if (serialized.length > MAX_BYTES) throw tooLarge(serialized.length, "bytes");
   return serialized;
 }
 
 /** `null` for what is no dict: Django would return a list or None as it is, and fail later. */
-export function deserialize(serializer: Serializer, bytes: Buffer, savedAt?: Date): Decoded | null {
+export function deserialize(serializer: DjangoSerializer, bytes: Buffer, savedAt?: Date): Decoded | null {
   try {
     const { value, origin } = serializer.loads(bytes);
     if (!isPlainObject(value)) return null;

@@ -9,6 +9,7 @@ import { MAX_BYTES } from "../../src/core/values.ts";
 import { type DjangoCacheCodecOptions, djangoCacheCodec } from "../../src/django/cache-codec.ts";
 import { djangoCacheEntries } from "../../src/django/cache-entries.ts";
 import { djangoCodec } from "../../src/django/codec.ts";
+import { pickleSerializer } from "../../src/django/pickle-serializer.ts";
 import { resolveDjangoSettings } from "../../src/django/settings/resolve.ts";
 import { connectDjango } from "../../src/django.ts";
 import { cachedStore } from "../../src/stores/cached/store.ts";
@@ -163,7 +164,7 @@ describe("what Python finds in an entry", () => {
   });
 
   test("are Python's types where the database pickles as well, and nothing where the cache cannot say them", () => {
-    const pickling = djangoCodec({ secretKey: SECRET_KEY, serializer: "pickle" });
+    const pickling = djangoCodec({ secretKey: SECRET_KEY, serializer: pickleSerializer() });
     const payload = pickling.encode({ a: { $set: [1] } }, now);
     const over = (format: DjangoCacheCodecOptions) =>
       djangoCacheEntries({ codec: pickling, serializer: "pickle", format });

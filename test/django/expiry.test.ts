@@ -4,6 +4,8 @@ import type { SessionData } from "../../src/core/contracts.ts";
 import { resolveSettings } from "../../src/core/settings.ts";
 import { djangoCodec, legacyDjangoCodec } from "../../src/django/codec.ts";
 import { djangoExpiry } from "../../src/django/expiry.ts";
+import { pickleSerializer } from "../../src/django/pickle-serializer.ts";
+import { JSON_SERIALIZER } from "../../src/django/serializers.ts";
 import { ANYONE, dumps } from "../../src/django/signing.ts";
 
 const secretKey = "a secret key for tests, 32 characters at least";
@@ -12,16 +14,18 @@ const modifiedAt = new Date("2026-11-20T13:00:00Z");
 const settings = resolveSettings({ cookieAge: 3600 });
 const after = (from: Date, seconds: number) => new Date(from.getTime() + seconds * 1000);
 
+const PICKLE = pickleSerializer();
+
 const FORMATS = [
-  { serializer: "json", readLegacy: false },
-  { serializer: "pickle", readLegacy: false },
-  { serializer: "json", readLegacy: true },
-  { serializer: "pickle", readLegacy: true },
+  { serializer: JSON_SERIALIZER, readLegacy: false },
+  { serializer: PICKLE, readLegacy: false },
+  { serializer: JSON_SERIALIZER, readLegacy: true },
+  { serializer: PICKLE, readLegacy: true },
 ] as const;
 
 describe("when a session file expires, by its payload", () => {
   for (const format of FORMATS) {
-    const name = `${format.serializer}${format.readLegacy ? ", the format before 3.1 too" : ""}`;
+    const name = `${format.serializer === JSON_SERIALIZER ? "JSON" : "pickles"}${format.readLegacy ? ", the format before 3.1 too" : ""}`;
     const codec = djangoCodec({ secretKey, ...format });
     const expiryOf = djangoExpiry(settings, format);
     const expiry = (data: SessionData) => expiryOf(codec.encode(data, signedAt), modifiedAt);

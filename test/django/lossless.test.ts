@@ -8,6 +8,7 @@ import { djangoCodec } from "../../src/django/codec.ts";
 import { toNode } from "../../src/django/pickle/dump.ts";
 import type { PickleNode } from "../../src/django/pickle/node.ts";
 import { writePickle } from "../../src/django/pickle/writer.ts";
+import { pickleSerializer } from "../../src/django/pickle-serializer.ts";
 import { dumps, signer } from "../../src/django/signing.ts";
 
 /*
@@ -224,7 +225,7 @@ const FORMATS: readonly [string, SessionCodec, "json" | "pickle", (python: Pickl
   ],
   [
     "Django's PickleSerializer",
-    djangoCodec({ secretKey, serializer: "pickle" }),
+    djangoCodec({ secretKey, serializer: pickleSerializer() }),
     "pickle",
     (python) => dumps(writePickle(python, 5), NOW, signed, true),
   ],

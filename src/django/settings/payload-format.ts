@@ -1,16 +1,22 @@
 import { SessionError } from "../../core/errors.ts";
-import type { DjangoPayloadFormat } from "../codec.ts";
 import type { DjangoEngine } from "./engine.ts";
 import { type SettingsDict, wrong } from "./settings-dict.ts";
 
-const SERIALIZERS: Readonly<Record<string, "json" | "pickle">> = {
+/** How `session_data` is written, by name. */
+export interface PayloadFormat {
+  readonly serializer: "json" | "pickle";
+  /** As `DjangoCodecOptions.readLegacy`. */
+  readonly readLegacy: boolean;
+}
+
+const SERIALIZERS: Readonly<Record<string, PayloadFormat["serializer"]>> = {
   "django.contrib.sessions.serializers.JSONSerializer": "json",
   "django.core.signing.JSONSerializer": "json",
   "django.contrib.sessions.serializers.PickleSerializer": "pickle",
 };
 
 /** How a Django of this version writes and reads `session_data`. @param version `null`: the newest */
-export function payloadFormat(django: SettingsDict, version: number | null): Required<DjangoPayloadFormat> {
+export function payloadFormat(django: SettingsDict, version: number | null): PayloadFormat {
   const given = django.has("SESSION_SERIALIZER") ? django.value("SESSION_SERIALIZER") : Object.keys(SERIALIZERS)[0];
   if (typeof given !== "string" || !Object.hasOwn(SERIALIZERS, given)) {
     throw wrong("SESSION_SERIALIZER", `${JSON.stringify(given)} is not supported; use Django's JSONSerializer`);
@@ -40,7 +46,7 @@ function assertHashingAlgorithm(django: SettingsDict, version: number | null): v
  */
 export function storedInstant(
   engine: DjangoEngine,
-  { serializer }: DjangoPayloadFormat,
+  { serializer }: PayloadFormat,
   version: number | null,
 ): ((iso: string) => unknown) | undefined {
   const isOld = version !== null && version < 401;

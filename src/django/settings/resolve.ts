@@ -1,12 +1,11 @@
 import { tmpdir } from "node:os";
 import { SessionError } from "../../core/errors.ts";
 import { resolveSettings, type SessionSettings } from "../../core/settings.ts";
-import type { DjangoPayloadFormat } from "../codec.ts";
 import { cacheLocation } from "./caches.ts";
 import { databaseLocation, databaseTimeZone } from "./databases.ts";
 import type { DjangoEngine } from "./engine.ts";
 import { assertNames } from "./names.ts";
-import { payloadFormat, storedInstant } from "./payload-format.ts";
+import { type PayloadFormat, payloadFormat, storedInstant } from "./payload-format.ts";
 import { redisSessionsLocation } from "./redis-url.ts";
 import { type SettingsDict, settingsDict, wrong } from "./settings-dict.ts";
 import { djangoVersion } from "./version.ts";
@@ -61,7 +60,7 @@ export interface ResolvedDjangoSettings {
   readonly secretKeyFallbacks: readonly string[];
   readonly engine: DjangoEngine;
   /** Of `session_data`, files, cookies and django-redis-sessions. */
-  readonly format: Required<DjangoPayloadFormat>;
+  readonly format: PayloadFormat;
   /** As `SessionEngine.storedInstant`. */
   readonly storedInstant: ((iso: string) => unknown) | undefined;
   readonly settings: SessionSettings;
