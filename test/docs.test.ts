@@ -67,20 +67,24 @@ describe("the documents", () => {
     for (const [, code, status] of codes) assert.ok(read("README.md").includes(`| \`${code}\` | ${status} |`), code);
   });
 
-  test("every row of the differences from Django names a test that there is", () => {
+  for (const page of ["docs/django-differences.md", "docs/django-versions.md"]) {
+    test(`every row of ${page} names a test that there is`, () => citesTests(page));
+  }
+
+  function citesTests(page: string): void {
     const names = readdirSync(join(ROOT, "test"), { recursive: true, encoding: "utf8" })
       .filter((file) => file.endsWith(".test.ts"))
       .map((file) => file.replace(/^.*\//, "").replace(".test.ts", ""));
-    const rows = read("docs/django-differences.md")
+    const rows = read(page)
       .split("\n")
-      .filter((line) => line.startsWith("| ") && !line.startsWith("| Django"));
-    assert.ok(rows.length > 20);
+      .filter((line) => line.startsWith("| ") && !/^\| (?:Django|what) \|/.test(line));
+    assert.ok(rows.length > 10);
     for (const row of rows) {
       const cited = row.split("|").at(-2)!;
       for (const [, name] of cited.matchAll(/`([a-z-]+)`/g)) assert.ok(names.includes(name!), `${name} in ${row}`);
       assert.match(cited, /`[a-z-]+`/, row);
     }
-  });
+  }
 
   test("no document tells a machine's paths or a registry", () => {
     for (const page of PAGES) assert.doesNotMatch(read(page), /\/(?:work|root|home)\/|registry\.npmjs|node_modules\//);
