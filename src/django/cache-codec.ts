@@ -1,7 +1,7 @@
 import type { Payload, SessionCodec } from "../core/contracts.ts";
 import { SessionError } from "../core/errors.ts";
 import { MAX_BYTES } from "../core/values.ts";
-import { type CompressorName, compressorOf } from "./compressors.ts";
+import { type CompressorName, compressorOf, unfold } from "./compressors.ts";
 import { oneOf } from "./one-of.ts";
 import { pickleSerializer } from "./pickle-serializer.ts";
 import { CACHE_JSON_SERIALIZER, deserialize, serialize } from "./serializers.ts";
@@ -34,26 +34,16 @@ export function djangoCacheCodec(options: DjangoCacheCodecOptions): SessionCodec
   const { serializer, protocol = 5, compressor = "identity" } = options;
   if (protocol !== 4 && protocol !== 5) throw new SessionError("ERR_CONFIG", "protocol must be 4 or 5.");
   const format = oneOf({ pickle: pickleSerializer(protocol), json: CACHE_JSON_SERIALIZER }, "serializer", serializer);
-  const { compress, decompress } = compressorOf(compressor);
-
-  /** As django-redis: what does not decompress is taken as it is. */
-  function unfold(bytes: Buffer): Buffer {
-    try {
-      return decompress(bytes);
-    } catch {
-      return bytes;
-    }
-  }
-
+  const folding = compressorOf(compressor);
   return {
     encode(data, _now, origin) {
       const written = serialize(format, data, origin);
-      return written.length > MIN_LENGTH ? compress(written) : written;
+      return written.length > MIN_LENGTH ? folding.compress(written) : written;
     },
     decode(payload) {
       // Not folded, it would be refused too; and no more is copied.
       if (payload.length > 2 * MAX_BYTES) return null;
-      const bytes = unfold(asBytes(payload));
+      const bytes = unfold(folding, asBytes(payload));
       return bytes.length > MAX_BYTES ? null : deserialize(format, bytes);
     },
     assertValue: format.assertValue,

@@ -3,7 +3,7 @@ import type { Payload, SessionCodec } from "../core/contracts.ts";
 import { isPlainObject, MAX_BYTES } from "../core/values.ts";
 import { JSON_CARRIER, PICKLE_CARRIER } from "./cache-carriers.ts";
 import { type DjangoCacheCodecOptions, djangoCacheCodec } from "./cache-codec.ts";
-import { compressorOf } from "./compressors.ts";
+import { compressorOf, unfold } from "./compressors.ts";
 import { RESERVED } from "./pickle/shapes.ts";
 
 export interface DjangoCacheEntriesOptions {
@@ -30,7 +30,7 @@ export interface DjangoCacheEntriesOptions {
 export function djangoCacheEntries(options: DjangoCacheEntriesOptions): CacheEntries {
   const { codec, serializer = "json", format } = options;
   const values = djangoCacheCodec({ ...format, compressor: "identity" });
-  const { compress, decompress } = compressorOf(format.compressor ?? "identity");
+  const folding = compressorOf(format.compressor ?? "identity");
   const { newLease, seal, open } = format.serializer === "json" ? JSON_CARRIER : PICKLE_CARRIER;
 
   /** So that who reads a session and then writes it need not make the entry anew that it replaces. */
@@ -46,17 +46,9 @@ export function djangoCacheEntries(options: DjangoCacheEntriesOptions): CacheEnt
     if (!decoded || (serializer !== format.serializer && hasReserved(decoded.data))) return null;
     try {
       const sealed = seal(key, values.encode(decoded.data, EPOCH, decoded.origin), payload);
-      return sealed && sealed.length <= MAX_BYTES ? compress(sealed) : null;
+      return sealed && sealed.length <= MAX_BYTES ? folding.compress(sealed) : null;
     } catch {
       return null;
-    }
-  }
-
-  function unfold(bytes: Buffer): Buffer {
-    try {
-      return decompress(bytes);
-    } catch {
-      return bytes;
     }
   }
 
@@ -71,7 +63,7 @@ export function djangoCacheEntries(options: DjangoCacheEntriesOptions): CacheEnt
       return entry;
     },
     read(key, entry) {
-      const read = open(key, unfold(Buffer.from(entry)));
+      const read = open(key, unfold(folding, Buffer.from(entry)));
       if (typeof read === "object") remember(key, read.payload, entry);
       return read;
     },

@@ -42,3 +42,12 @@ export function compressorOf(name: CompressorName, option = "compressor"): Compr
   if (compressor) return compressor;
   throw new SessionError("ERR_CONFIG", `${option} "zstd" needs Node 22.15 or later; this is ${process.version}.`);
 }
+
+/** As django-redis: what does not decompress is taken as it is. */
+export function unfold({ decompress }: Compressor, bytes: Buffer): Buffer {
+  try {
+    return decompress(bytes);
+  } catch {
+    return bytes;
+  }
+}

@@ -13,6 +13,9 @@ export interface CookieEngineOptions {
 /** Characters that need no quotes in a cookie; see `cookie.ts`. */
 const TOKEN = /^[\w.:-]+$/;
 
+/** More than a store's session key has: one that is left over from before is known to be dead. */
+const MIN_TOKEN_LENGTH = 33;
+
 /** What browsers keep in all cookies together. */
 const MAX_TOKEN_LENGTH = MAX_COOKIES * 4096;
 
@@ -32,8 +35,8 @@ export function cookieEngine(codec: SessionCodec, { chunks = 1 }: CookieEngineOp
   if (!(Number.isInteger(chunks) && chunks >= 1 && chunks <= MAX_COOKIES)) {
     throw new SessionError("ERR_CONFIG", `cookieEngine: chunks must be a whole number from 1 to ${MAX_COOKIES}.`);
   }
-  const shortest = codec.encode({}, new Date(0));
-  if (typeof shortest !== "string" || !TOKEN.test(shortest) || !codec.decode(shortest)?.savedAt) {
+  const sample = codec.encode({}, new Date(0));
+  if (typeof sample !== "string" || !TOKEN.test(sample) || !codec.decode(sample)?.savedAt) {
     throw new SessionError(
       "ERR_CONFIG",
       "cookieEngine needs a codec that signs or encrypts text for a cookie, with the time of writing: encryptedCodec or djangoCookieCodec.",
@@ -49,8 +52,7 @@ export function cookieEngine(codec: SessionCodec, { chunks = 1 }: CookieEngineOp
 
   return {
     maxCookies: chunks,
-    // A session key of a store, left over from before, is shorter than any token, and so known to be dead.
-    isToken: (value) => value.length >= shortest.length && value.length <= MAX_TOKEN_LENGTH && TOKEN.test(value),
+    isToken: (value) => value.length >= MIN_TOKEN_LENGTH && value.length <= MAX_TOKEN_LENGTH && TOKEN.test(value),
     async load(token) {
       const decoded = codec.decode(token);
       return decoded?.savedAt ? { token, payload: token, origin: decoded.origin, ...decoded } : "corrupted";

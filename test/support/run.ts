@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { installNewerDjangos, PYTHON_PACKAGES } from "./django/versions.ts";
 
@@ -33,7 +34,14 @@ const files = readdirSync("build/test", { recursive: true, encoding: "utf8" })
   .sort();
 const { status } = spawnSync(
   process.execPath,
-  ["--enable-source-maps", "--test", "--test-reporter=./build/test/support/reporter.js", ...files],
+  [
+    "--enable-source-maps",
+    "--test",
+    // Node's default on two cores is one file at a time; but half of what the tests do is waiting for a server.
+    `--test-concurrency=${Math.max(2, availableParallelism() - 1)}`,
+    "--test-reporter=./build/test/support/reporter.js",
+    ...files,
+  ],
   { stdio: "inherit" },
 );
 process.exitCode = status ?? 1;

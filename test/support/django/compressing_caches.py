@@ -1,8 +1,28 @@
-"""Django's clients of memcached as a project makes them that wants its values compressed: settings alone cannot."""
+"""Caches that compress where settings alone cannot make them: Django's clients of memcached, and django-redis before 6."""
+
+import gzip
 
 from django.core.cache.backends.memcached import PyLibMCCache, PyMemcacheCache
 
 MIN_LENGTH = 100
+
+
+class GzipCompressor:
+    """As in django-redis 6."""
+
+    def __init__(self, options):
+        pass
+
+    def compress(self, value):
+        return gzip.compress(value) if len(value) > 15 else value
+
+    def decompress(self, value):
+        from django_redis.exceptions import CompressorError
+
+        try:
+            return gzip.decompress(value)
+        except gzip.BadGzipFile as error:
+            raise CompressorError from error
 
 
 class CompressingPyMemcacheCache(PyMemcacheCache):
