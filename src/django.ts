@@ -11,7 +11,7 @@ import type { DjangoEngine } from "./django/settings/engine.ts";
 import { type DjangoSettings, type ResolvedDjangoSettings, resolveDjangoSettings } from "./django/settings/resolve.ts";
 import { cookieEngine } from "./engines/cookie-engine.ts";
 import { storeEngine } from "./engines/store-engine.ts";
-import { cachedStore } from "./stores/cached/store.ts";
+import { type CachedStoreOptions, cachedStore } from "./stores/cached/store.ts";
 
 export {
   type DjangoAuth,
@@ -71,13 +71,20 @@ export interface ConnectedDjango {
   readonly store: ConnectedStore | null;
 }
 
-/** What `fromDjangoSettings` does, for those who need the store as well. */
-export async function connectDjango(resolved: ResolvedDjangoSettings): Promise<ConnectedDjango> {
-  const { engine, store } = await compose(resolved);
+/**
+ * What `fromDjangoSettings` does, for those who need the store as well.
+ *
+ * @param caching how `cached_db` uses its cache; as `cachedStore`
+ */
+export async function connectDjango(
+  resolved: ResolvedDjangoSettings,
+  caching: Pick<CachedStoreOptions, "maxAge" | "cacheTimeoutMs"> = {},
+): Promise<ConnectedDjango> {
+  const { engine, store } = await compose(resolved, caching);
   return { engine: { ...engine, storedInstant: resolved.storedInstant }, store };
 }
 
-async function compose(resolved: ResolvedDjangoSettings): Promise<ConnectedDjango> {
+async function compose(resolved: ResolvedDjangoSettings, caching: CachedStoreOptions): Promise<ConnectedDjango> {
   const { engine, secretKey, secretKeyFallbacks, format, settings } = resolved;
   assertSecretKey(secretKey, "SECRET_KEY");
   for (const [index, key] of secretKeyFallbacks.entries()) assertSecretKey(key, `SECRET_KEY_FALLBACKS[${index}]`);
@@ -94,7 +101,7 @@ async function compose(resolved: ResolvedDjangoSettings): Promise<ConnectedDjang
   const cache = await connect(url, { prefix, flags: PICKLE_FLAG, now: settings.now });
   const entries = djangoCacheEntries({ codec, serializer: format.serializer, format: values });
   return {
-    engine: storeEngine(cachedStore(cache, store, { entries, now: settings.now }), codec),
+    engine: storeEngine(cachedStore(cache, store, { ...caching, entries, now: settings.now }), codec),
     store: {
       ...store,
       async close() {

@@ -76,9 +76,9 @@ const put = (site: Site, browser: Visitor, key: string, value: unknown) =>
   browser.post(site, "set", { key, value: JSON.stringify(value) });
 
 /** Seconds that an answer gives the cookie; `null`: until the browser ends. */
-function maxAge({ setCookie }: Answer): number | null {
+function maxAge({ status, setCookie, who }: Answer): number | null {
   const [line] = setCookie.filter((each) => each.startsWith("sessionid="));
-  assert.ok(line, "there is no cookie");
+  assert.ok(line, `${status}, and no cookie: ${JSON.stringify(who)}`);
   const age = /; Max-Age=(\d+)/i.exec(line)?.[1];
   return age === undefined ? null : Number(age);
 }

@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
-import { test as nodeTest } from "node:test";
-import { heardByCache } from "./heard-by-cache.ts";
+import { test } from "node:test";
 import type { Pair } from "./pair.ts";
-
-const test = (name: string, body: () => Promise<void>) => nodeTest(name, () => heardByCache(body));
 
 /**
  * Both sides have the session in their hands at once.

@@ -1,5 +1,4 @@
 import fc from "fast-check";
-import { heardByCache } from "./heard-by-cache.ts";
 
 const BATCH = 50;
 const SEED = 20_261_120;
@@ -11,9 +10,8 @@ const SEED = 20_261_120;
 export async function forAll<T>(
   arbitrary: fc.Arbitrary<T>,
   cases: number,
-  checkOnce: (batch: readonly T[]) => Promise<void>,
+  check: (batch: readonly T[]) => Promise<void>,
 ): Promise<void> {
-  const check = (batch: readonly T[]) => heardByCache(() => checkOnce(batch));
   const property = fc.asyncProperty(arbitrary, (one) => check([one]));
   const all = fc.sample(property, { seed: SEED, numRuns: cases }).map(([one]) => one);
   for (let start = 0; start < cases; start += BATCH) {

@@ -6,6 +6,7 @@ import {
   resolveDjangoSettings,
 } from "../../src/django/settings/resolve.ts";
 import { type ConnectedDjango, connectDjango } from "../../src/django.ts";
+import { PATIENT } from "../support/django/patient.ts";
 import { type DjangoPeer, startDjango } from "../support/django/peer.ts";
 import type { DjangoVersion } from "../support/django/versions.ts";
 import type { Format } from "./python-values.ts";
@@ -40,7 +41,7 @@ export function bothSides({ version, settings, django: own }: Omit<Project, "for
   const stores: ConnectedDjango["store"][] = [];
 
   async function connectNode(resolved: ResolvedDjangoSettings) {
-    const node = await connectDjango(resolved);
+    const node = await connectDjango(resolved, PATIENT);
     stores.push(node.store);
     return { node, sessions: createSessions(node.engine, resolved.settings) };
   }
@@ -49,7 +50,6 @@ export function bothSides({ version, settings, django: own }: Omit<Project, "for
     const all = { SECRET_KEY, DJANGO_VERSION: version, USE_TZ: true, ...settings };
     const django = await startDjango({ ...all, ...own }, version);
     if (settings.DATABASES) await django.migrate();
-    // What `fromDjangoSettings` does, which gives no way to close the store.
     const resolved = resolveDjangoSettings(all);
     pair = {
       django,

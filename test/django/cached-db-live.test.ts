@@ -9,6 +9,7 @@ import { storeEngine } from "../../src/engines/store-engine.ts";
 import { cachedStore } from "../../src/stores/cached/store.ts";
 import { anyData, pseudoRandom, STORABLE } from "../../src/testing/codec-values.ts";
 import { listing } from "../stores/caches.ts";
+import { PATIENT } from "../support/django/patient.ts";
 import { type DjangoPeer, startDjango } from "../support/django/peer.ts";
 import type { DjangoVersion } from "../support/django/versions.ts";
 import { startMemcached } from "../support/servers/memcached.ts";
@@ -90,7 +91,7 @@ async function sitDown(version: DjangoVersion, cache: Readonly<Record<string, un
   const entries = djangoCacheEntries({ codec, format });
   const asked: string[] = [];
   const store = cachedStore(listing(direct, "cache", asked), listing(rows, "database", asked), { entries });
-  const { engine, store: connected } = await connectDjango(resolved);
+  const { engine, store: connected } = await connectDjango(resolved, PATIENT);
   return {
     django,
     engine,

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type DjangoSettings, resolveDjangoSettings } from "../../src/django/settings/resolve.ts";
+import { fromDjangoSettings } from "../../src/django.ts";
+import { temporaryDirectory } from "../support/servers/server.ts";
 
 const SECRET_KEY = "django-insecure-0123456789abcdefghijklmnopqrstuvwxyz";
 const PASSWORD = "p@ss:w/rd?#%";
@@ -430,4 +433,21 @@ describe("django-redis-sessions", () => {
     /^SESSION_REDIS_SENTINEL_LIST must be a list/,
   );
   refuses({ ...engine, SESSION_REDIS_URL: "http://x" }, /^SESSION_REDIS url must be a URL/);
+});
+
+describe("close", () => {
+  test("ends what fromDjangoSettings has opened", async () => {
+    const NAME = join(temporaryDirectory(), "db.sqlite3");
+    const sessions = await fromDjangoSettings({
+      SECRET_KEY,
+      DATABASES: { default: { ENGINE: "django.db.backends.sqlite3", NAME } },
+    });
+    await sessions.close();
+    await assert.rejects(sessions.exists("k".repeat(32)), { code: "ERR_SESSION_UNAVAILABLE" });
+  });
+
+  test("has nothing to do where sessions are in cookies", async () => {
+    const SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies";
+    await (await fromDjangoSettings({ SECRET_KEY, SESSION_ENGINE })).close();
+  });
 });

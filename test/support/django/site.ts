@@ -12,6 +12,7 @@ import type { Session } from "../../../src/core/session.ts";
 import { createSessions } from "../../../src/core/sessions.ts";
 import { connectDjango, type DjangoSettings, djangoAuth, resolveDjangoSettings } from "../../../src/django.ts";
 import { temporaryDirectory } from "../servers/server.ts";
+import { PATIENT } from "./patient.ts";
 import { type DjangoVersion, python } from "./versions.ts";
 
 /* Two servers for one browser: a site of Django's, and one of Node's which does the same, with the same users. */
@@ -97,8 +98,7 @@ export async function startDjangoSite(settings: DjangoSettings, version: DjangoV
 /** What the Django site does, with the sessions of the same settings. @param django has the users */
 export async function startNodeSite(settings: DjangoSettings, django: DjangoSite): Promise<NodeSite> {
   const resolved = resolveDjangoSettings(settings);
-  // What `fromDjangoSettings` does; it keeps the connections for the life of the process.
-  const { engine, store } = await connectDjango(resolved);
+  const { engine, store } = await connectDjango(resolved, PATIENT);
   const sessions = createSessions(engine, resolved.settings);
   const { SECRET_KEY: secretKey = "", SECRET_KEY_FALLBACKS: secretKeyFallbacks } = settings;
   const auth = djangoAuth({ secretKey, secretKeyFallbacks });

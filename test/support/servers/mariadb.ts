@@ -21,7 +21,9 @@ export async function startMariadb(...settings: string[]): Promise<MariadbServer
     "--skip-test-db",
     `--datadir=${join(directory, "data")}`,
   ];
-  execFileSync("mariadb-install-db", ["--no-defaults", ...user, ...options], { stdio: "pipe" });
+  // A server that starts removes what lies in its directory for temporary tables: also another one's.
+  const env = { ...process.env, TMPDIR: directory };
+  execFileSync("mariadb-install-db", ["--no-defaults", ...user, ...options], { stdio: "pipe", env });
   const server = await start(await freePort(), directory, settings);
   server.sql(
     `CREATE DATABASE sojourn CHARACTER SET utf8mb4;
@@ -43,6 +45,7 @@ async function start(port: number, directory: string, settings: readonly string[
         "--no-defaults",
         `--datadir=${join(directory, "data")}`,
         `--socket=${socket}`,
+        `--tmpdir=${directory}`,
         `--port=${port}`,
         "--skip-name-resolve",
       ],
