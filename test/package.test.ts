@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { freePort } from "./support/servers/server.ts";
 
 /* The package as a user gets it: packed, and installed into an empty folder. */
 
@@ -174,14 +174,6 @@ function npm(cwd: string, ...args: string[]): string {
 function run(cwd: string, ...args: string[]): void {
   const stdio = ["ignore", "ignore", "pipe"] as const;
   execFileSync(process.execPath, args, { cwd, env: environment(), stdio: [...stdio], encoding: "utf8" });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0);
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  return port;
 }
 
 /** Resolves when something listens at the port; fails if the process ends before. */
