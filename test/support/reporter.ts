@@ -10,11 +10,9 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
     if (type !== "test:pass" && type !== "test:fail") continue;
     const indent = "  ".repeat(data.nesting);
     const details = data.details as { type?: string; error?: Error & { failureType?: string; cause?: unknown } };
-    // A file that has no tests, and a suite that only failed because of its tests, are no tests of their own.
+    // A file, and a suite, is no test of its own; unless it failed for another reason than its tests, such as a hook.
     const isFile = data.nesting === 0 && data.name === data.file;
-    if (details.type === "suite" || (isFile && type === "test:pass")) {
-      continue;
-    }
+    if ((details.type === "suite" || isFile) && type === "test:pass") continue;
     if (details.error?.failureType === "subtestsFailed") continue;
     if (data.skip !== undefined || data.todo !== undefined) {
       skipped++;
