@@ -69,17 +69,15 @@ async function application({ data = {}, ...options }: Partial<DjangoAuthOptions>
 const findAnn = (id: string) => (id === "1" ? ann : null);
 
 describe("the hash of a login", () => {
-  for (const version of ["3.2", "5.2"] as const) {
-    for (const [index, { secret, password, hash }] of vectors(version).auth_hash.entries()) {
-      test(`is Django ${version}'s, vector ${index}`, async () => {
-        // Some vectors have keys that are too short for us.
-        assert.equal(saltedHmac(SALT, secret, "sha256")(password, "hex"), hash);
-        if (secret.length < 32) return;
-        const { auth, request, held } = await application({ secretKey: secret });
-        await request((session) => auth.login(session, { id: 1, password }));
-        assert.equal((await held())._auth_user_hash, hash);
-      });
-    }
+  for (const [index, { secret, password, hash }] of vectors("5.2").auth_hash.entries()) {
+    test(`is Django's, vector ${index}`, async () => {
+      // Some vectors have keys that are too short for us.
+      assert.equal(saltedHmac(SALT, secret, "sha256")(password, "hex"), hash);
+      if (secret.length < 32) return;
+      const { auth, request, held } = await application({ secretKey: secret });
+      await request((session) => auth.login(session, { id: 1, password }));
+      assert.equal((await held())._auth_user_hash, hash);
+    });
   }
 
   test("of Python's None is of the text that str() makes of it", async () => {
