@@ -3,8 +3,6 @@ import { fromIsoFormat, isoFormat } from "./iso-format.ts";
 import { isPlainObject } from "./values.ts";
 import { zonedInstant } from "./zoned-instant.ts";
 
-export { fromIsoFormat, isoFormat };
-
 /** Where Django keeps a session's own expiry, inside its data. */
 export const EXPIRY_KEY = "_session_expiry";
 

@@ -6,10 +6,9 @@ import {
   expiresAtBrowserClose,
   expiryAge,
   expiryDate,
-  fromIsoFormat,
-  isoFormat,
   storedExpiry,
 } from "../../src/core/expiry.ts";
+import { fromIsoFormat, isoFormat } from "../../src/core/iso-format.ts";
 import { vectors } from "../support/vectors.ts";
 
 const django = vectors("5.2");

@@ -21,13 +21,19 @@ const CACHES: Record<string, readonly [version: Project["version"], cache: Reado
     "5.2",
     { ...onRedis, BACKEND: "django.core.cache.backends.redis.RedisCache" },
   ],
-  "cached_db on PyMemcacheCache": [
-    "3.2",
-    {
-      BACKEND: "django.core.cache.backends.memcached.PyMemcacheCache",
-      LOCATION: `127.0.0.1:${memcached.port}`,
-    },
-  ],
+  ...Object.fromEntries(
+    ["PyMemcacheCache", "PyLibMCCache"].map((name, index) => [
+      `cached_db on ${name}`,
+      [
+        "3.2",
+        {
+          BACKEND: `django.core.cache.backends.memcached.${name}`,
+          LOCATION: `127.0.0.1:${memcached.port}`,
+          VERSION: 1 + index,
+        },
+      ],
+    ]),
+  ),
 };
 
 for (const [name, [version, cache]] of Object.entries(CACHES)) {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe } from "node:test";
-import { DATABASE_PASSWORD } from "../support/servers/database.ts";
+import { onMariadb, onPostgres } from "../support/django/databases.ts";
 import { startMariadb } from "../support/servers/mariadb.ts";
 import { startPostgres } from "../support/servers/postgres.ts";
 import { temporaryDirectory } from "../support/servers/server.ts";
@@ -15,23 +15,6 @@ const [postgres, mariadb] = await Promise.all([startPostgres(), startMariadb()])
 const sqlite = () => ({
   default: { ENGINE: "django.db.backends.sqlite3", NAME: join(temporaryDirectory(), "db.sqlite3") },
 });
-const POSTGRES = {
-  ENGINE: "django.db.backends.postgresql",
-  NAME: "postgres",
-  USER: "postgres",
-  PASSWORD: DATABASE_PASSWORD,
-  HOST: "127.0.0.1",
-  PORT: String(postgres.port),
-};
-const MARIADB = {
-  ENGINE: "django.db.backends.mysql",
-  NAME: "sojourn",
-  USER: "sojourn",
-  PASSWORD: DATABASE_PASSWORD,
-  HOST: "127.0.0.1",
-  PORT: mariadb.port,
-};
-
 const PROJECTS: Record<string, Project> = {
   "db on SQLite": { version: "3.2", format: "json", settings: { DATABASES: sqlite() } },
   "db on SQLite without USE_TZ": {
@@ -47,8 +30,12 @@ const PROJECTS: Record<string, Project> = {
       SESSION_SERIALIZER: "django.contrib.sessions.serializers.PickleSerializer",
     },
   },
-  "db on PostgreSQL": { version: "3.2", format: "json", settings: { DATABASES: { default: POSTGRES } } },
-  "db on MariaDB": { version: "3.2", format: "json", settings: { DATABASES: { default: MARIADB } } },
+  "db on PostgreSQL": {
+    version: "3.2",
+    format: "json",
+    settings: { DATABASES: { default: onPostgres(postgres.port) } },
+  },
+  "db on MariaDB": { version: "3.2", format: "json", settings: { DATABASES: { default: onMariadb(mariadb.port) } } },
 };
 
 describe("the engine db", SIDE_BY_SIDE, () => {

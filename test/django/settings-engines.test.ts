@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type DjangoSettings, resolveDjangoSettings } from "../../src/django/settings/resolve.ts";
-import { fromDjangoSettings } from "../../src/django.ts";
+import { connectDjango, fromDjangoSettings } from "../../src/django.ts";
 import { temporaryDirectory } from "../support/servers/server.ts";
 
 const SECRET_KEY = "django-insecure-0123456789abcdefghijklmnopqrstuvwxyz";
@@ -433,6 +433,25 @@ describe("django-redis-sessions", () => {
     /^SESSION_REDIS_SENTINEL_LIST must be a list/,
   );
   refuses({ ...engine, SESSION_REDIS_URL: "http://x" }, /^SESSION_REDIS url must be a URL/);
+});
+
+test("connectDjango tells cached_db how to use its cache", async () => {
+  const resolved = resolveDjangoSettings({
+    SECRET_KEY,
+    SESSION_ENGINE: "django.contrib.sessions.backends.cached_db",
+    DATABASES: {
+      default: { ENGINE: "django.db.backends.sqlite3", NAME: join(temporaryDirectory(), "db.sqlite3") },
+    },
+    CACHES: {
+      default: {
+        BACKEND: "django.core.cache.backends.memcached.PyMemcacheCache",
+        LOCATION: "127.0.0.1:1",
+      },
+    },
+  });
+  for (const name of ["maxAge", "cacheTimeoutMs"]) {
+    await assert.rejects(connectDjango(resolved, { [name]: -1 }), { code: "ERR_CONFIG", message: new RegExp(name) });
+  }
 });
 
 describe("close", () => {

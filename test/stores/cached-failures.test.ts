@@ -166,18 +166,34 @@ describe("a cache that hangs", () => {
     const collect = (event: unknown) => failures.push(event);
     subscribe("sojourn:cache-failed", collect);
     t.after(() => unsubscribe("sojourn:cache-failed", collect));
-    // As node-redis, which writes before the next turn, and reads after one.
+    // As node-redis, which writes in a later turn, and reads in one after that.
     const remote = through(memoryStore(), async (_, run) => {
-      for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
+      for (let turn = 0; turn < 8; turn++) await new Promise(setImmediate);
       return run();
     });
     const loading = cachedStore(remote, memoryStore(), { cacheTimeoutMs: 20 }).load(KEY);
-    for (let turn = 0; turn < 4; turn++) {
+    for (let turn = 0; turn < 10; turn++) {
       for (const end = performance.now() + 50; performance.now() < end; );
       await new Promise(setImmediate);
     }
     await loading;
     assert.deepEqual(failures, []);
+  });
+
+  test("is given up in the end by a process that is always busy", async () => {
+    const hanging = through(memoryStore(), () => new Promise(() => {}));
+    let isAnswered = false;
+    const loading = cachedStore(hanging, memoryStore(), { cacheTimeoutMs: 4 })
+      .load(KEY)
+      .finally(() => {
+        isAnswered = true;
+      });
+    for (let turn = 0; turn < 300 && !isAnswered; turn++) {
+      for (const end = performance.now() + 5; performance.now() < end; );
+      await new Promise(setImmediate);
+    }
+    assert.equal(isAnswered, true);
+    await loading;
   });
 
   test("does not keep the process from ending, nor do removals that are yet to be made", () => {

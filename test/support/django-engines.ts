@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { DjangoSettings } from "../../src/django/settings/resolve.ts";
-import { DATABASE_PASSWORD } from "./servers/database.ts";
+import { onMariadb, onPostgres } from "./django/databases.ts";
 import { startMariadb } from "./servers/mariadb.ts";
 import { startMemcached } from "./servers/memcached.ts";
 import { startPostgres } from "./servers/postgres.ts";
@@ -20,14 +20,7 @@ const [postgres, mariadb, redis, memcached] = await Promise.all([
 const directory = temporaryDirectory();
 mkdirSync(join(directory, "sessions"));
 
-const POSTGRES = {
-  ENGINE: "django.db.backends.postgresql",
-  NAME: "postgres",
-  USER: "postgres",
-  PASSWORD: DATABASE_PASSWORD,
-  HOST: "127.0.0.1",
-  PORT: String(postgres.port),
-};
+const POSTGRES = onPostgres(postgres.port);
 const REDIS = { BACKEND: "django.core.cache.backends.redis.RedisCache", LOCATION: `redis://127.0.0.1:${redis.port}/1` };
 
 export const DJANGO_ENGINES: Readonly<Record<string, DjangoSettings>> = {
@@ -37,14 +30,7 @@ export const DJANGO_ENGINES: Readonly<Record<string, DjangoSettings>> = {
   "db on PostgreSQL": { DATABASES: { default: POSTGRES } },
   "db on MariaDB": {
     DATABASES: {
-      default: {
-        ENGINE: "django.db.backends.mysql",
-        NAME: "sojourn",
-        USER: "sojourn",
-        PASSWORD: DATABASE_PASSWORD,
-        HOST: "127.0.0.1",
-        PORT: mariadb.port,
-      },
+      default: onMariadb(mariadb.port),
     },
   },
   "cache on locmem": { SESSION_ENGINE: `${BACKENDS}.cache` },

@@ -12,7 +12,7 @@ import { djangoVersion } from "./version.ts";
 
 /** Settings of a Django project, by their own names and values. `null` is Python's `None`. */
 export interface DjangoSettings {
-  /** No setting: the project's Django, `django.get_version()`. Default: the newest. What it changes: docs/with-django.md. */
+  /** No setting: the project's Django, `django.get_version()`. Default: the newest. What it changes: docs/django-versions.md. */
   readonly DJANGO_VERSION?: string;
   readonly SECRET_KEY?: string;
   readonly SECRET_KEY_FALLBACKS?: readonly string[];

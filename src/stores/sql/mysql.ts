@@ -1,5 +1,5 @@
 import { SessionError } from "../../core/errors.ts";
-import { fromIsoFormat } from "../../core/expiry.ts";
+import { fromIsoFormat } from "../../core/iso-format.ts";
 import type { SqlClient, SqlDialect } from "./dialect.ts";
 import { messageOf, NETWORK_ERRORS, type SqlFault } from "./fault.ts";
 import { utcText } from "./instant.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { fromIsoFormat } from "../../core/expiry.ts";
+import { fromIsoFormat } from "../../core/iso-format.ts";
 import type { SqlClient, SqlDialect } from "./dialect.ts";
 import { messageOf, type SqlFault } from "./fault.ts";
 import { utcText } from "./instant.ts";
