@@ -63,8 +63,8 @@ async function start(port: number, directory: string, settings: readonly string[
       encoding: "utf8",
       stdio: "pipe",
     }).trim();
-  await until(async () => sql("SELECT 1", "mysql") === "1", "mariadbd");
-  await until(() => accepts({ port, host: "127.0.0.1" }), "mariadbd");
+  await until(async () => sql("SELECT 1", "mysql") === "1", "mariadbd", server);
+  await until(() => accepts({ port, host: "127.0.0.1" }), "mariadbd", server);
   return {
     ...server,
     port,

@@ -17,7 +17,7 @@ export async function startMemcached(args: readonly string[] = [], port?: number
   const server = startServer("memcached", ["-u", "root", "-l", "127.0.0.1", "-p", String(own), ...args]);
   const socket = args[args.indexOf("-s") + 1]!;
   const address = args.includes("-s") ? { path: socket } : { port: own, host: "127.0.0.1" };
-  await until(() => accepts(address), "memcached");
+  await until(() => accepts(address), "memcached", server);
   return {
     ...server,
     port: own,

@@ -44,8 +44,8 @@ async function start(port: number, directory: string, settings: readonly string[
       encoding: "utf8",
       stdio: "pipe",
     }).trim();
-  await until(async () => sql("SELECT 1") === "1", "postgres");
-  await until(() => accepts({ port, host: "127.0.0.1" }), "postgres");
+  await until(async () => sql("SELECT 1") === "1", "postgres", server);
+  await until(() => accepts({ port, host: "127.0.0.1" }), "postgres", server);
   const { pid } = server.process;
   return {
     ...server,

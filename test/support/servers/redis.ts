@@ -25,7 +25,7 @@ async function start(port: number, directory: string, settings: readonly string[
   ]);
   const cli = (...command: string[]) =>
     execFileSync("redis-cli", ["-s", socket, ...command], { encoding: "utf8", stdio: "pipe" }).trim();
-  await until(() => accepts({ path: socket }), "redis-server");
+  await until(() => accepts({ path: socket }), "redis-server", server);
   return { ...server, port, socket, cli, restart: () => start(port, directory, settings) };
 }
 

@@ -9,6 +9,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** A private server of one test file: on loopback, in a directory of its own, gone with the process that started it. */
 export interface Server {
   readonly process: ChildProcess;
+  /** What it has said so far, at most the last 2,000 characters. */
+  output(): string;
   /** Kills it as a power failure would, and waits until it is gone. */
   kill(): Promise<void>;
 }
@@ -31,11 +33,12 @@ export function temporaryDirectory(): string {
 
 /**
  * A port that nothing listens on: below those that the system gives to outgoing connections, of which one could take it
- * before the server does.
+ * before the server does. A node of a Redis cluster listens on its port plus 10,000 as well, which is why the ports end
+ * at half of that range.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = randomInt(10_000, 32_000);
+    const port = randomInt(10_000, 20_000);
     if (await isFree(port)) return port;
   }
 }
@@ -61,16 +64,17 @@ export function startServer(command: string, args: readonly string[], user?: str
     cwd: "/",
   });
   const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  const output: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => output.push(String(chunk)));
-  child.once("exit", (code) => {
-    if (code) console.error(`${command} ended with ${code}:\n${output.join("").slice(-2000)}`);
-  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk) => {
+      output = `${output}${chunk}`.slice(-2000);
+    });
   // A test file ends when its tests have ended, not when its servers have.
   child.unref();
   for (const stream of [child.stdout, child.stderr]) (stream as unknown as { unref(): void }).unref();
   return {
     process: child,
+    output: () => output,
     async kill() {
       child.ref();
       child.kill("SIGKILL");
@@ -79,9 +83,15 @@ export function startServer(command: string, args: readonly string[], user?: str
   };
 }
 
-/** Asks until the answer is yes. */
-export async function until(isReady: () => Promise<boolean>, what: string): Promise<void> {
+/**
+ * Asks until the answer is yes.
+ *
+ * @param server that gives the answer: once it has ended, nobody waits for it
+ */
+export async function until(isReady: () => Promise<boolean>, what: string, server?: Server): Promise<void> {
   for (const deadline = performance.now() + START_TIMEOUT_MS; !(await isReady().catch(() => false)); ) {
+    const code = server?.process.exitCode ?? null;
+    if (code !== null) throw new Error(`${what} ended with ${code}:\n${server?.output()}`);
     if (performance.now() > deadline) throw new Error(`${what} was not ready in ${START_TIMEOUT_MS / 1000} s`);
     await sleep(20);
   }
