@@ -5,6 +5,7 @@ import { createSessions as createSessionsOver, type Sessions } from "./core/sess
 import type { SessionSettings } from "./core/settings.ts";
 import { type DjangoCodecOptions, djangoCodec } from "./django/codec.ts";
 import { storeEngine } from "./engines/store-engine.ts";
+import { hashedKeys } from "./stores/hashed-keys.ts";
 
 export { type EncryptedCodecOptions, encryptedCodec } from "./codecs/encrypted.ts";
 export { jsonCodec } from "./codecs/json.ts";
@@ -26,13 +27,15 @@ export { SessionError, type SessionErrorCode } from "./core/errors.ts";
 export type { SessionEvents } from "./core/events.ts";
 export type { Duration, Expiry } from "./core/expiry.ts";
 export { fingerprint } from "./core/key.ts";
+export type { Conflict, Resolve } from "./core/merge.ts";
 export type { Session } from "./core/session.ts";
-export type { Sessions } from "./core/sessions.ts";
+export type { GetOptions, Sessions } from "./core/sessions.ts";
 export type { SessionSettings } from "./core/settings.ts";
 export { type CookieEngineOptions, cookieEngine } from "./engines/cookie-engine.ts";
 export { storeEngine } from "./engines/store-engine.ts";
 export { type CachedStoreOptions, cachedStore } from "./stores/cached/store.ts";
 export { type FileStoreOptions, fileStore } from "./stores/file/store.ts";
+export { hashedKeys } from "./stores/hashed-keys.ts";
 export {
   type MemcachedClient,
   type MemcachedClientOptions,
@@ -50,8 +53,27 @@ export { type PgClient, type PostgresJs, postgres, postgresClient } from "./stor
 export { type SqliteDatabase, sqlite, sqliteClient } from "./stores/sql/sqlite.ts";
 export { type SqlStoreOptions, sqlStore } from "./stores/sql/store.ts";
 
-export type CreateSessionsOptions = Partial<SessionSettings> &
-  (
+/**
+ * What holds unless an option says otherwise. `"django"`, the default: Django's names and lifetimes. `"strict"`: the
+ * cookie `__Host-sessionid` over HTTPS only, an idle timeout of an hour and an absolute one of a day (NIST SP 800-63B-4,
+ * AAL2), session keys hashed in the store, cookies that hold sessions encrypted.
+ */
+const PRESETS: Record<"django" | "strict", Partial<SessionSettings>> = {
+  django: {},
+  strict: {
+    cookieName: "__Host-sessionid",
+    cookieSecure: true,
+    cookieAge: 3600,
+    absoluteAge: 86_400,
+    // A request is activity, also if it only reads.
+    saveEveryRequest: true,
+  },
+};
+
+export type CreateSessionsOptions = Partial<SessionSettings> & {
+  /** Default `"django"`. `"strict"` is for applications that share their sessions with no Django. */
+  readonly preset?: "django" | "strict" | undefined;
+} & (
     | (Pick<DjangoCodecOptions, "secretKey" | "secretKeyFallbacks"> & {
         /** Default: the SQLite file `sessions.sqlite3`, created with its table where it is missing. */
         readonly store?: SessionStore | undefined;
@@ -71,8 +93,8 @@ export type CreateSessionsOptions = Partial<SessionSettings> &
  *
  * Throws `ERR_CONFIG` for a missing or weak secret key and for settings that are unknown or contradict each other.
  *
- * @param options `secretKey`, and Django's session settings in camel case; `store` for another store, `engine` for
- *   another engine
+ * @param options `secretKey`, and Django's session settings in camel case; `preset` for other defaults, `store` for
+ *   another store, `engine` for another engine
  * @example
  * const sessions = createSessions<{ uid: string }>({ secretKey: process.env.SECRET_KEY });
  * app.use(expressSessions(sessions));
@@ -80,20 +102,37 @@ export type CreateSessionsOptions = Partial<SessionSettings> &
 export function createSessions<Data extends object = Record<string, unknown>>(
   options: CreateSessionsOptions,
 ): Sessions<Data> {
-  const { engine, store, secretKey, secretKeyFallbacks, ...settings } = options as Partial<SessionSettings> & {
+  const { preset, engine, store, secretKey, secretKeyFallbacks, ...given } = options as Partial<SessionSettings> & {
+    preset?: string | undefined;
     engine?: SessionEngine | undefined;
     store?: SessionStore | undefined;
     secretKey?: string | undefined;
     secretKeyFallbacks?: readonly string[] | undefined;
   };
+  const settings = withPreset(preset, given);
   if (engine && (secretKey !== undefined || store !== undefined)) {
     throw new SessionError(
       "ERR_CONFIG",
       "An engine brings its own store and keys: give either engine, or secretKey and store.",
     );
   }
+  if (engine && preset === "strict" && !engine.isEncrypted) {
+    throw new SessionError(
+      "ERR_CONFIG",
+      "With the preset strict, give store rather than engine, so that its keys are hashed; or a cookieEngine with an encryptedCodec.",
+    );
+  }
   if (engine) return createSessionsOver(engine, settings);
   // The codec first: with a wrong key, no file is made.
   const codec = djangoCodec({ secretKey: secretKey as string, secretKeyFallbacks });
-  return createSessionsOver(storeEngine(store ?? defaultStore(), codec), settings);
+  const kept = store ?? defaultStore();
+  return createSessionsOver(storeEngine(preset === "strict" ? hashedKeys(kept) : kept, codec), settings);
+}
+
+function withPreset(preset: string = "django", settings: Partial<SessionSettings>): Partial<SessionSettings> {
+  if (!Object.hasOwn(PRESETS, preset)) {
+    throw new SessionError("ERR_CONFIG", `preset must be one of ${Object.keys(PRESETS).join(", ")}.`);
+  }
+  const given = Object.entries(settings).filter(([, value]) => value !== undefined);
+  return { ...PRESETS[preset as keyof typeof PRESETS], ...Object.fromEntries(given) };
 }

@@ -73,6 +73,7 @@ export function encryptedCodec(options: EncryptedCodecOptions): SessionCodec {
       }
       return null;
     },
+    isEncrypted: true,
     assertValue: json.assertValue,
   };
 }

@@ -1,3 +1,5 @@
+import type { Budget } from "./budget.ts";
+
 /** The contracts between the floors: what an engine, a store and a codec promise. Unhappy cases first. */
 
 /** A session's data, decoded. */
@@ -92,6 +94,8 @@ export interface SessionCodec {
    * writes text reads it from its bytes too, see `Payload`.
    */
   decode(payload: Payload): Decoded | null;
+  /** Present where nobody can read a payload without the secret key. */
+  readonly isEncrypted?: true;
   /** Throws `ERR_SESSION_VALUE` if the format cannot carry `value`. @param path how the value is named in the error */
   assertValue(value: unknown, path: string): void;
 }
@@ -115,13 +119,18 @@ export interface LoadedSession extends StoredSession {
 export interface Saving {
   readonly now: Date;
   expiresAt(data: SessionData): Date;
+  /** The time that it may take. Default that of a request of its own. */
+  readonly budget?: Budget | undefined;
 }
 
 /**
  * Says what to store when someone else changed the session since it was loaded. Answers by changing `mine` in place,
  * and may be called again when that comes too late as well.
+ *
+ * @param theirs `null`: the session is gone. Throws `ERR_SESSION_INTERRUPTED`, or leaves in `mine` what may be stored
+ *   under a new token
  */
-export type Reconcile = (mine: SessionData, base: SessionData, theirs: SessionData) => void | Promise<void>;
+export type Reconcile = (mine: SessionData, base: SessionData, theirs: SessionData | null) => void | Promise<void>;
 
 /**
  * A cookie's value to session data and back: the seam between the life of a session and the place where it is kept.
@@ -133,18 +142,20 @@ export interface SessionEngine {
    * then be done to the session but with a response.
    */
   readonly maxCookies?: number | undefined;
+  /** Present where the token is the session itself, and only who has the secret key can read it. */
+  readonly isEncrypted?: true | undefined;
   /** Whether the engine could have issued this value. What is not a token never reaches a store. */
   isToken(value: string): boolean;
   /** `"missing"`: none, or expired. `"corrupted"`: there is one, but it does not verify. */
-  load(token: string): Promise<LoadedSession | "missing" | "corrupted">;
+  load(token: string, budget?: Budget): Promise<LoadedSession | "missing" | "corrupted">;
   /** Stores `data` under a new token. Throws what the codec's `encode` does; then nothing is stored. */
   create(data: SessionData, saving: Saving): Promise<StoredSession>;
-  /** Throws `ERR_SESSION_INTERRUPTED` if the session is gone: it is never created again. */
+  /** A session that is gone is never created again under its token: `reconcile` says what then. */
   update(stored: StoredSession, data: SessionData, saving: Saving, reconcile: Reconcile): Promise<StoredSession>;
   /** Moves the session to a new token; the old one is dead afterwards. Throws as `update` does. */
   cycle(stored: StoredSession, data: SessionData, saving: Saving, reconcile: Reconcile): Promise<StoredSession>;
-  /** Deleting twice is no fault. */
-  delete(token: string): Promise<void>;
+  /** Also where the session has moved to a new token meanwhile. Deleting twice is no fault. */
+  delete(token: string, budget?: Budget): Promise<void>;
   deleteExpired(options?: DeleteExpiredOptions): Promise<number>;
   /** The codec's: throws `ERR_SESSION_VALUE` for what cannot be stored. */
   assertValue(value: unknown, path: string): void;

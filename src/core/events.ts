@@ -14,6 +14,12 @@ export interface SessionEvents {
   "sojourn:corrupted": { session: string };
   /** A request carried several cookies of our name and more than one was a live session: none was used. */
   "sojourn:ambiguous": { sessions: string[] };
+  /** A change came too late: its session had been deleted. `onInterrupted` says what became of the change. */
+  "sojourn:interrupted": { session: string };
+  /** The store does not answer, or too many of its records do not verify: requests for sessions are answered by 503. */
+  "sojourn:unavailable": { reason: string };
+  /** That is over. */
+  "sojourn:available": Record<string, never>;
   /** The cache of a `cachedStore` failed, or held what cannot be read. The request was served by the database. */
   "sojourn:cache-failed": { session: string; operation: "load" | "create" | "update" | "delete"; error: string };
 }
@@ -22,6 +28,9 @@ const channels = {
   "sojourn:conflict": channel("sojourn:conflict"),
   "sojourn:corrupted": channel("sojourn:corrupted"),
   "sojourn:ambiguous": channel("sojourn:ambiguous"),
+  "sojourn:interrupted": channel("sojourn:interrupted"),
+  "sojourn:unavailable": channel("sojourn:unavailable"),
+  "sojourn:available": channel("sojourn:available"),
   "sojourn:cache-failed": channel("sojourn:cache-failed"),
 };
 

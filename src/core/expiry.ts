@@ -6,11 +6,16 @@ import { zonedInstant } from "./zoned-instant.ts";
 /** Where Django keeps a session's own expiry, inside its data. */
 export const EXPIRY_KEY = "_session_expiry";
 
+/** Where a session keeps the instant from which its absolute age counts, in seconds since 1970. */
+export const STARTED_KEY = "_session_started";
+
 export interface ExpiryPolicy {
   /** How long a session without an expiry of its own lives after its last save, in seconds. */
   readonly cookieAge: number;
   /** Whether such a session's cookie ends with the browser. */
   readonly expireAtBrowserClose: boolean;
+  /** OWASP's absolute timeout: how long a session lives at most, however often it is saved, in seconds. */
+  readonly absoluteAge: number | null;
   /** Django's USE_TZ: whether instants are written with an offset (`+00:00`), or naive, in UTC. */
   readonly useTz: boolean;
 }
@@ -88,16 +93,30 @@ function isInstant(date: Date): boolean {
  */
 export function expiryAge(data: object, modified: Date, policy: ExpiryPolicy): number {
   const expiry = readExpiry(data);
-  if (expiry instanceof Date) return Math.floor((expiry.getTime() - modified.getTime()) / 1000);
+  const seconds = (end: number) => Math.floor((end - modified.getTime()) / 1000);
   // `not expiry` in Django: 0 ends the cookie with the browser, but the record lives for the global age.
-  return expiry || policy.cookieAge;
+  const age = expiry instanceof Date ? seconds(expiry.getTime()) : expiry || policy.cookieAge;
+  return Math.min(age, seconds(absoluteEnd(data, modified, policy)));
 }
 
 /** The instant at which the session expires. Django's `get_expiry_date`. */
 export function expiryDate(data: object, modified: Date, policy: ExpiryPolicy): Date {
   const expiry = readExpiry(data);
-  if (expiry instanceof Date) return expiry;
-  return new Date(modified.getTime() + (expiry || policy.cookieAge) * 1000);
+  const end = expiry instanceof Date ? expiry.getTime() : modified.getTime() + (expiry || policy.cookieAge) * 1000;
+  return new Date(Math.min(end, absoluteEnd(data, modified, policy)));
+}
+
+/** A session that does not say when it started, as one of Django's, starts now; nor can it have started in the future. */
+function absoluteEnd(data: object, modified: Date, { absoluteAge }: ExpiryPolicy): number {
+  if (absoluteAge === null) return Number.POSITIVE_INFINITY;
+  const started = startOf(data) ?? Number.POSITIVE_INFINITY;
+  return Math.min(started * 1000, modified.getTime()) + absoluteAge * 1000;
+}
+
+/** When the session started, in seconds since 1970, if it says so. */
+export function startOf(data: object): number | undefined {
+  const value = Object.hasOwn(data, STARTED_KEY) ? (data as Record<string, unknown>)[STARTED_KEY] : undefined;
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
 }
 
 /** Whether the cookie ends with the browser. Django's `get_expire_at_browser_close`. */

@@ -1,3 +1,4 @@
+import type { Budget } from "./budget.ts";
 import type { LoadedSession, SessionEngine } from "./contracts.ts";
 import { expiryDate } from "./expiry.ts";
 import type { SessionSettings } from "./settings.ts";
@@ -13,8 +14,9 @@ export async function loadSession(
   engine: SessionEngine,
   settings: SessionSettings,
   token: string,
+  budget?: Budget,
 ): Promise<LoadedSession | "missing" | "corrupted"> {
-  const loaded = await engine.load(token);
+  const loaded = await engine.load(token, budget);
   if (typeof loaded === "string" || loaded.savedAt === undefined) return loaded;
   const now = settings.now().getTime();
   // Written in the future, as an invalid date, or for a time that nobody can read: one of the clocks or programs is

@@ -1,5 +1,7 @@
+import { newBudget } from "./budget.ts";
 import type { LoadedSession, SessionEngine } from "./contracts.ts";
 import { deleteCookie, setCookie } from "./cookie.ts";
+import { SessionError } from "./errors.ts";
 import { report } from "./events.ts";
 import { fingerprint } from "./key.ts";
 import { loadSession } from "./load-session.ts";
@@ -48,6 +50,16 @@ export class RequestSession<Data extends object = Record<string, unknown>> {
     return this.#promise;
   }
 
+  /** The session; nobody's and for reading only while the store cannot be asked. */
+  async sessionOrAnonymous(): Promise<Session<Data>> {
+    try {
+      return await this.session();
+    } catch (error) {
+      if (!(error instanceof SessionError && error.code === "ERR_SESSION_UNAVAILABLE")) throw error;
+      return new Session<Data>(this.#engine, this.#settings, null, [], newBudget()).closeUnavailable(error);
+    }
+  }
+
   /**
    * Saves what is to be saved, and says which headers the response needs. Call it once, before the first byte of the
    * response. A promise only where the store has to be asked.
@@ -90,7 +102,8 @@ export class RequestSession<Data extends object = Record<string, unknown>> {
     session.close();
     const [cookie] = this.#cookies();
     if (session.key === null) {
-      const mustDelete = cookie !== undefined && session.isEmpty && (session.modified || !this.#keepCookie);
+      const isDead = session.modified || !this.#keepCookie;
+      const mustDelete = cookie !== undefined && session.isEmpty && !session.dropped && isDead;
       return mustDelete ? this.#deletion() : session.accessed ? VARY : UNTOUCHED;
     }
     // The cookie follows the store, even on an error page: otherwise cycleKey and a 500 would log the user out.
@@ -122,10 +135,11 @@ export class RequestSession<Data extends object = Record<string, unknown>> {
   }
 
   async #load(): Promise<Session<Data>> {
+    const budget = newBudget(this.#settings.requestTimeoutMs);
     const tokens = this.#tokens();
     const found: LoadedSession[] = [];
     for (const token of tokens) {
-      const loaded = await loadSession(this.#engine, this.#settings, token);
+      const loaded = await loadSession(this.#engine, this.#settings, token, budget);
       if (loaded === "corrupted") {
         this.#keepCookie = true;
         report("sojourn:corrupted", () => ({ session: fingerprint(token) }));
@@ -139,7 +153,7 @@ export class RequestSession<Data extends object = Record<string, unknown>> {
       report("sojourn:ambiguous", () => ({ sessions: found.map(({ token }) => fingerprint(token)) }));
     }
     const loaded = found.length === 1 ? found[0]! : null;
-    this.#session = new Session<Data>(this.#engine, this.#settings, loaded, tokens);
+    this.#session = new Session<Data>(this.#engine, this.#settings, loaded, tokens, budget);
     if (this.#committed) this.#session.close();
     return this.#session;
   }

@@ -1,15 +1,35 @@
+import type { Budget } from "./budget.ts";
 import type { LoadedSession, Reconcile, Saving, SessionData, SessionEngine, StoredSession } from "./contracts.ts";
 import { SessionError } from "./errors.ts";
 import { report } from "./events.ts";
-import { EXPIRY_KEY, type Expiry, expiresAtBrowserClose, expiryAge, expiryDate, storedExpiry } from "./expiry.ts";
+import {
+  EXPIRY_KEY,
+  type Expiry,
+  expiresAtBrowserClose,
+  expiryAge,
+  expiryDate,
+  STARTED_KEY,
+  startOf,
+  storedExpiry,
+} from "./expiry.ts";
 import { fingerprint } from "./key.ts";
-import { merge } from "./merge.ts";
+import { keepChanges, merge } from "./merge.ts";
 import type { SessionSettings } from "./settings.ts";
 import { tokenCookies } from "./token-cookies.ts";
 import { copy, equal, newData, put, replace } from "./values.ts";
 
 const TEST_COOKIE_NAME = "testcookie";
 const TEST_COOKIE_VALUE = "worked";
+
+/** Thrown to ourselves. */
+const DROPPED = Symbol("dropped");
+
+function interrupted(): SessionError {
+  return new SessionError(
+    "ERR_SESSION_INTERRUPTED",
+    "The session was deleted before the request completed. The user may have logged out in a concurrent request.",
+  );
+}
 
 type Key<Data> = keyof Data & string;
 
@@ -29,6 +49,7 @@ export class Session<Data extends object = Record<string, unknown>> {
   readonly #settings: SessionSettings;
   /** Tokens that the request presented: `flush` ends them all, whether they could be read or not. */
   readonly #presented: readonly string[];
+  readonly #budget: Budget;
   readonly #data: SessionData;
   #stored: StoredSession | null;
   /** `#data` as stored, copied before the first change or before nested values are handed out; `null` until then. */
@@ -38,6 +59,12 @@ export class Session<Data extends object = Record<string, unknown>> {
   #modified = false;
   #accessed = false;
   #closed = false;
+  /** Why it is nobody's session. */
+  #unavailable: SessionError | null = null;
+  /** Whether its changes are lost since it was deleted meanwhile, as `onInterrupted: "drop"` wants. */
+  #dropped = false;
+  /** When the life began whose length is limited, in seconds since 1970. */
+  #startedAt: number | undefined;
   #transaction = false;
   /** The end of the queue of operations on the store: they run one after another. */
   #tail: Promise<unknown> = Promise.resolve();
@@ -51,12 +78,15 @@ export class Session<Data extends object = Record<string, unknown>> {
     settings: SessionSettings,
     loaded: LoadedSession | null,
     presented: readonly string[],
+    budget: Budget,
   ) {
     this.#engine = engine;
     this.#settings = settings;
     this.#stored = loaded;
     this.#data = loaded?.data ?? newData();
     this.#presented = presented;
+    this.#budget = budget;
+    this.#startedAt = startOf(this.#data);
   }
 
   // --- Reading ------------------------------------------------------------------------------------------------------
@@ -69,6 +99,14 @@ export class Session<Data extends object = Record<string, unknown>> {
   /** Whether the handler has used the data: the response then varies by cookie. */
   get accessed(): boolean {
     return this.#accessed;
+  }
+
+  /**
+   * Whether the store could not be asked, and this is nobody's session, for reading only: see `sessions.get`. Changing it
+   * throws `ERR_SESSION_UNAVAILABLE`.
+   */
+  get unavailable(): boolean {
+    return this.#unavailable !== null;
   }
 
   /** Whether the session was changed in this request. Set it to `true` to have the session saved, and so renewed. */
@@ -235,10 +273,11 @@ export class Session<Data extends object = Record<string, unknown>> {
     return this.#exclusively(async () => {
       const data = this.#change();
       const tokens = this.#stored ? [this.#stored.token] : this.#presented;
-      for (const token of tokens) await this.#engine.delete(token);
+      for (const token of tokens) await this.#engine.delete(token, this.#budget);
       replace(data, {});
       this.#stored = null;
       this.#base = null;
+      this.#startedAt = undefined;
     });
   }
 
@@ -282,6 +321,18 @@ export class Session<Data extends object = Record<string, unknown>> {
     this.#closed = true;
   }
 
+  /** @internal Makes it nobody's session, for reading only. */
+  closeUnavailable(reason: SessionError): this {
+    this.#unavailable = reason;
+    this.close();
+    return this;
+  }
+
+  /** @internal Whether it was deleted meanwhile and its changes are lost: of its cookie we know nothing better. */
+  get dropped(): boolean {
+    return this.#dropped;
+  }
+
   /** @internal Whether an operation on the store is under way, one that the handler did not await for example. */
   get busy(): boolean {
     return this.#running > 0;
@@ -305,27 +356,34 @@ export class Session<Data extends object = Record<string, unknown>> {
   transact<T>(body: (session: this) => T | Promise<T>): Promise<T> {
     return this.#exclusively(async () => {
       if (this.unsaved) await this.#save(this.#reconcile);
-      let result = await this.#attempt(body);
-      if (!this.unsaved) return result;
-      await this.#save(async (mine, _base, theirs) => {
-        replace(mine, theirs);
-        result = await this.#attempt(body);
-      });
-      return result;
+      let before = copy(this.#data);
+      try {
+        let result = await this.#attempt(body);
+        if (!this.unsaved) return result;
+        await this.#save(async (mine, _base, theirs) => {
+          if (theirs === null) throw interrupted();
+          replace(mine, theirs);
+          before = copy(theirs);
+          result = await this.#attempt(body);
+        });
+        return result;
+      } catch (error) {
+        // Taken back also where nobody knows whether it was stored: saved once more with the response, it would count
+        // twice, or undo what others did to it meanwhile.
+        replace(this.#data, before);
+        this.#base = before;
+        this.#unsaved = false;
+        throw error;
+      }
     });
   }
 
-  /** One run of a transaction's body; what it changed is taken back if it throws. */
+  /** One run of a transaction's body. */
   async #attempt<T>(body: (session: this) => T | Promise<T>): Promise<T> {
-    const before = copy(this.#data);
-    this.#base = copy(before);
+    this.#base = copy(this.#data);
     this.#transaction = true;
     try {
       return await body(this);
-    } catch (error) {
-      replace(this.#data, before);
-      this.#unsaved = false;
-      throw error;
     } finally {
       this.#transaction = false;
     }
@@ -340,29 +398,59 @@ export class Session<Data extends object = Record<string, unknown>> {
   }
 
   async #write(operation: (saving: Saving) => Promise<StoredSession>): Promise<void> {
+    if (this.#dropped) return;
     const now = this.#settings.now();
     // Reset before, not after: what changes while the store works must be saved again.
     this.#unsaved = false;
     try {
+      this.#stampStart(now);
       if (this.#base) this.#base = copy(this.#data);
-      const stored = await operation({ now, expiresAt: (data) => expiryDate(data, now, this.#settings) });
+      const expiresAt = (data: SessionData) => expiryDate(data, now, this.#settings);
+      const stored = await operation({ now, expiresAt, budget: this.#budget });
       // A session that no browser would keep is not saved; it must fail here, where the handler can see it.
       tokenCookies(this.#settings.cookieName, stored.token, this.#engine.maxCookies);
       this.#stored = stored;
       this.#saved = true;
     } catch (error) {
+      if (error === DROPPED) return;
       this.#unsaved = true;
       throw error;
     }
   }
 
+  /** A session of limited length says when it began; `clear()` and its like do not make it begin again. */
+  #stampStart(now: Date): void {
+    if (this.#settings.absoluteAge === null) return;
+    this.#startedAt ??= Math.floor(now.getTime() / 1000);
+    if (startOf(this.#data) !== this.#startedAt) put(this.#data, STARTED_KEY, this.#startedAt);
+  }
+
   readonly #reconcile: Reconcile = (mine, base, theirs) => {
-    const paths = merge(base, mine, theirs);
+    if (theirs === null) return this.#reconcileGone(mine, base);
+    const paths = merge(base, mine, theirs, this.#settings.onConflict);
     if (this.#base) this.#base = copy(mine);
     if (paths.length > 0) {
       report("sojourn:conflict", () => ({ session: fingerprint(this.#stored?.token ?? ""), paths }));
     }
   };
+
+  #reconcileGone(mine: SessionData, base: SessionData): void {
+    report("sojourn:interrupted", () => ({ session: fingerprint(this.#stored?.token ?? "") }));
+    const { onInterrupted, now } = this.#settings;
+    if (onInterrupted === "error") throw interrupted();
+    keepChanges(base, mine);
+    if (onInterrupted === "new" && Object.keys(mine).length > 0) {
+      this.#startedAt = undefined;
+      this.#stampStart(now());
+      if (this.#base) this.#base = copy(mine);
+      return;
+    }
+    replace(mine, {});
+    this.#stored = null;
+    this.#base = null;
+    this.#dropped = true;
+    throw DROPPED;
+  }
 
   #exclusively<T>(operation: () => Promise<T>): Promise<T> {
     if (this.#transaction) {
@@ -409,9 +497,12 @@ export class Session<Data extends object = Record<string, unknown>> {
 
   #assertOpen(): void {
     if (!this.#closed) return;
-    throw new SessionError(
-      "ERR_SESSION_CLOSED",
-      "The session was changed after its response had begun, too late to be saved with it. Change it earlier, or use sessions.transact(key, fn).",
+    throw (
+      this.#unavailable ??
+      new SessionError(
+        "ERR_SESSION_CLOSED",
+        "The session was changed after its response had begun, too late to be saved with it. Change it earlier, or use sessions.transact(key, fn).",
+      )
     );
   }
 

@@ -5,6 +5,14 @@ import { RequestSession } from "./request-session.ts";
 import type { Session } from "./session.ts";
 import { resolveSettings, type SessionSettings } from "./settings.ts";
 
+export interface GetOptions {
+  /**
+   * `"anonymous"`: while the store cannot be asked, the route gets an empty session whose `unavailable` is true. It can
+   * be read, not changed, and the browser keeps its cookie. Default `"error"`: `ERR_SESSION_UNAVAILABLE`, a 503.
+   */
+  readonly onUnavailable?: "error" | "anonymous" | undefined;
+}
+
 /** The sessions of an application. Made by `createSessions`. */
 export interface Sessions<Data extends object> {
   /**
@@ -13,9 +21,10 @@ export interface Sessions<Data extends object> {
    *
    * Throws `ERR_SESSION_UNAVAILABLE` if the store cannot answer, and `ERR_CONFIG` if no adapter has seen the request.
    *
+   * @param options for routes that are worth showing without their session
    * @example const session = await sessions.get(req);
    */
-  get(request: object): Promise<Session<Data>>;
+  get(request: object, options?: GetOptions): Promise<Session<Data>>;
   /**
    * Runs `body` on the newest data, again if someone else was faster, until the result is stored: counters and other
    * read-modify-write are exact. `body` must do nothing else, for it may run several times.
@@ -70,7 +79,11 @@ export function createSessions<Data extends object = Record<string, unknown>>(
 
   return {
     open,
-    get: async (request) => find(request).session(),
+    async get(request, { onUnavailable = "error" } = {}) {
+      if (onUnavailable === "error") return find(request).session();
+      if (onUnavailable === "anonymous") return find(request).sessionOrAnonymous();
+      throw new SessionError("ERR_CONFIG", 'onUnavailable must be "error" or "anonymous".');
+    },
     async transact(target, body) {
       if (typeof target !== "string") return (await find(target).session()).transact(body);
       assertKept(engine);

@@ -1,5 +1,7 @@
+import { REQUEST_TIMEOUT_MS } from "./budget.ts";
 import { SessionError } from "./errors.ts";
 import type { ExpiryPolicy } from "./expiry.ts";
+import type { Resolve } from "./merge.ts";
 
 /** Django's session settings by their own names, without `SESSION_` and in camel case; Django's defaults for each. */
 export interface SessionSettings extends ExpiryPolicy {
@@ -21,6 +23,24 @@ export interface SessionSettings extends ExpiryPolicy {
   readonly saveEveryRequest: boolean;
   /** Let the cookie end with the browser unless `setExpiry` says otherwise. Default `false`. */
   readonly expireAtBrowserClose: boolean;
+  /**
+   * OWASP's absolute timeout: seconds that a session lives at most, however often it is saved. Kept in the session, under
+   * `_session_started`. Default `null`: as in Django, none.
+   */
+  readonly absoluteAge: number | null;
+  /** Milliseconds that one request may wait for its session in all; then it is answered by 503. Default 1500. */
+  readonly requestTimeoutMs: number;
+  /**
+   * What becomes of a change when its session was deleted while the request ran, by a logout. `"error"`, the default:
+   * the request is answered by 400, Django's SessionInterrupted. `"drop"`: the change is lost, the response goes out.
+   * `"new"`: what the request itself changed begins a new session; nothing of the old one lives on.
+   */
+  readonly onInterrupted: "error" | "drop" | "new";
+  /**
+   * Says what to keep of a path that parallel requests changed differently. Default `null`: what this request made of
+   * it, being the later one.
+   */
+  readonly onConflict: Resolve | null;
   /** Django's USE_TZ: write instants with an offset. Default `true`; must equal the Django project's. */
   readonly useTz: boolean;
   /** The clock. For tests. */
@@ -37,10 +57,15 @@ export const DEFAULT_SETTINGS: SessionSettings = {
   cookieSameSite: "Lax",
   saveEveryRequest: false,
   expireAtBrowserClose: false,
+  absoluteAge: null,
+  requestTimeoutMs: REQUEST_TIMEOUT_MS,
+  onInterrupted: "error",
+  onConflict: null,
   useTz: true,
   now: () => new Date(),
 };
 
+const ON_INTERRUPTED: readonly unknown[] = ["error", "drop", "new"];
 const SAME_SITE: readonly unknown[] = ["Lax", "Strict", "None", false];
 /** RFC 9110 section 5.6.2. */
 const COOKIE_NAME = /^[\w!#$%&'*+\-.^`|~]+$/;
@@ -66,6 +91,16 @@ export function resolveSettings(options: Partial<SessionSettings>): SessionSetti
   }
   if (!Number.isFinite(s.cookieAge) || s.cookieAge <= 0)
     throw wrong("cookieAge", "must be a positive number of seconds");
+  if (s.absoluteAge !== null && !(Number.isFinite(s.absoluteAge) && s.absoluteAge > 0)) {
+    throw wrong("absoluteAge", "must be a positive number of seconds, or null");
+  }
+  if (!(Number.isFinite(s.requestTimeoutMs) && s.requestTimeoutMs >= 50)) {
+    throw wrong("requestTimeoutMs", "must be a number of milliseconds, at least 50");
+  }
+  if (!ON_INTERRUPTED.includes(s.onInterrupted)) throw wrong("onInterrupted", 'must be "error", "drop" or "new"');
+  if (s.onConflict !== null && typeof s.onConflict !== "function") {
+    throw wrong("onConflict", "must be a function that returns the value to keep, or null");
+  }
   if (s.cookieDomain !== null && !isAttribute(s.cookieDomain))
     throw wrong("cookieDomain", "must be a host name or null");
   if (!isAttribute(s.cookiePath)) throw wrong("cookiePath", "must be a path like /");

@@ -52,6 +52,7 @@ export function cookieEngine(codec: SessionCodec, { chunks = 1 }: CookieEngineOp
 
   return {
     maxCookies: chunks,
+    isEncrypted: codec.isEncrypted,
     isToken: (value) => value.length >= MIN_TOKEN_LENGTH && value.length <= MAX_TOKEN_LENGTH && TOKEN.test(value),
     async load(token) {
       const decoded = codec.decode(token);

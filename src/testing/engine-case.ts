@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { LoadedSession, Saving, SessionData, SessionEngine } from "../core/contracts.ts";
+import { SessionError } from "../core/errors.ts";
 import { merge } from "../core/merge.ts";
 import type { Clock } from "./clock.ts";
 import { HOUR } from "./store-case.ts";
@@ -20,7 +21,8 @@ export type EngineCases = Readonly<Record<string, (bench: EngineBench) => Promis
 export const DATA: SessionData = { uid: "alice", cart: [{ item: "book", n: 1 }], theme: null };
 
 /** As the lifecycle reconciles. */
-export const merging = (mine: SessionData, base: SessionData, theirs: SessionData): void => {
+export const merging = (mine: SessionData, base: SessionData, theirs: SessionData | null): void => {
+  if (theirs === null) throw new SessionError("ERR_SESSION_INTERRUPTED", "The session is gone.");
   merge(base, mine, theirs);
 };
 

@@ -21,8 +21,8 @@ export const storeEngineCases: EngineCases = {
     const stored = await engine.create({ ...DATA }, saving());
     await engine.delete(stored.token);
     assert.equal(await engine.load(stored.token), "missing");
-    await assert.rejects(engine.update(stored, { n: 1 }, saving(), notNeeded), INTERRUPTED);
-    await assert.rejects(engine.cycle(stored, { n: 1 }, saving(), notNeeded), INTERRUPTED);
+    await assert.rejects(engine.update(stored, { n: 1 }, saving(), merging), INTERRUPTED);
+    await assert.rejects(engine.cycle(stored, { n: 1 }, saving(), merging), INTERRUPTED);
     assert.equal(await engine.load(stored.token), "missing");
   },
 
@@ -30,8 +30,34 @@ export const storeEngineCases: EngineCases = {
     const stored = await engine.create({ ...DATA }, saving());
     await engine.cycle(stored, { ...DATA }, saving(), notNeeded);
     assert.equal(await engine.load(stored.token), "missing");
-    await assert.rejects(engine.update(stored, { n: 1 }, saving(), notNeeded), INTERRUPTED);
-    await assert.rejects(engine.cycle(stored, { n: 1 }, saving(), notNeeded), INTERRUPTED);
+    await assert.rejects(engine.update(stored, { n: 1 }, saving(), merging), INTERRUPTED);
+    await assert.rejects(engine.cycle(stored, { n: 1 }, saving(), merging), INTERRUPTED);
+  },
+
+  "what is left of a session that is gone begins a new one, if that is wanted": async ({ engine, saving }) => {
+    for (const late of [engine.update, engine.cycle]) {
+      const stored = await engine.create({ uid: "alice" }, saving());
+      await engine.delete(stored.token);
+      const begun = await late(stored, { uid: "alice", theme: "dark" }, saving(), (mine, base, theirs) => {
+        assert.equal(theirs, null);
+        assert.deepEqual({ ...base }, { uid: "alice" });
+        delete mine.uid;
+      });
+      assert.notEqual(begun.token, stored.token);
+      assert.equal(await engine.load(stored.token), "missing");
+      assert.deepEqual(await dataOf(engine, begun.token), { theme: "dark" });
+    }
+  },
+
+  "a logout that knows only an old token ends the session where it is now": async ({ engine, saving }) => {
+    const first = await engine.create({ ...DATA }, saving());
+    const second = await engine.cycle(first, { ...DATA }, saving(), notNeeded);
+    const third = await engine.cycle(second, { ...DATA }, saving(), notNeeded);
+    const other = await engine.create({ ...DATA }, saving());
+    await engine.delete(first.token);
+    for (const { token } of [first, second, third]) assert.equal(await engine.load(token), "missing");
+    await assert.rejects(engine.update(third, { n: 1 }, saving(), merging), INTERRUPTED);
+    assert.deepEqual(await dataOf(engine, other.token), DATA);
   },
 
   "a session ends when its last save said": async ({ engine, clock, saving }) => {
@@ -41,7 +67,7 @@ export const storeEngineCases: EngineCases = {
     await engine.update(second, { n: 3 }, saving(), notNeeded);
     await clock.advance(HOUR / 2);
     assert.equal(await engine.load(first.token), "missing");
-    await assert.rejects(engine.update(first, { n: 4 }, saving(), notNeeded), INTERRUPTED);
+    await assert.rejects(engine.update(first, { n: 4 }, saving(), merging), INTERRUPTED);
     assert.deepEqual(await dataOf(engine, second.token), { n: 3 });
     await clock.advance(HOUR / 2);
     assert.equal(await engine.load(second.token), "missing");

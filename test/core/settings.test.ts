@@ -15,6 +15,10 @@ describe("settings", () => {
       cookieHttpOnly: true,
       cookieSameSite: "Lax",
       saveEveryRequest: false,
+      absoluteAge: null,
+      requestTimeoutMs: 1500,
+      onInterrupted: "error",
+      onConflict: null,
       expireAtBrowserClose: false,
       useTz: true,
     });

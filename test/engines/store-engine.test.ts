@@ -1,12 +1,22 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Payload, Reconcile, Saving, SessionData, SessionStore, StoredSession } from "../../src/core/contracts.ts";
+import type {
+  DeleteExpiredOptions,
+  DeleteExpiredProgress,
+  Payload,
+  Reconcile,
+  Saving,
+  SessionData,
+  SessionStore,
+  StoredSession,
+} from "../../src/core/contracts.ts";
 import { SessionError } from "../../src/core/errors.ts";
 import { isSessionKey } from "../../src/core/key.ts";
 import { merge } from "../../src/core/merge.ts";
 import { djangoCodec } from "../../src/django/codec.ts";
 import { parse } from "../../src/django/python-json.ts";
 import { loads, signer } from "../../src/django/signing.ts";
+import { isForwarding } from "../../src/engines/forwarding.ts";
 import { storeEngine } from "../../src/engines/store-engine.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 
@@ -17,6 +27,7 @@ const saving: Saving = { now, expiresAt: () => new Date(now.getTime() + 60_000) 
 const interrupted = { name: "SessionError", code: "ERR_SESSION_INTERRUPTED" };
 
 const merging: Reconcile = (mine, base, theirs) => {
+  if (theirs === null) throw new SessionError("ERR_SESSION_INTERRUPTED", "gone");
   merge(base, mine, theirs);
 };
 
@@ -48,10 +59,11 @@ function doctored(change: (store: SessionStore) => Partial<SessionStore> = () =>
     inner,
     calls,
     engine: storeEngine(store, codec),
-    /** What lies in the store, under whatever key. */
+    /** The sessions that lie in the store, under whatever key. */
     async sessions(): Promise<SessionData[]> {
       const found = await Promise.all([...keys].map(async (key) => (await inner.load(key))?.payload));
-      return found.filter((payload) => payload !== undefined).map(decoded);
+      const all = found.filter((payload) => payload !== undefined).map(decoded);
+      return all.filter((data) => !isForwarding(data));
     },
   };
 }
@@ -202,7 +214,7 @@ describe("the store engine updates", () => {
     const created = await engine.create({ a: 1 }, saving);
     await inner.delete(created.token);
     calls.length = 0;
-    await assert.rejects(engine.update(created, { a: 2 }, saving, neverAsked), interrupted);
+    await assert.rejects(engine.update(created, { a: 2 }, saving, merging), interrupted);
     assert.deepEqual(calls, ["update", "load"]);
     assert.deepEqual(await sessions(), []);
   });
@@ -213,7 +225,10 @@ describe("the store engine updates", () => {
     await change(inner, created.token, (data) => {
       data.b = 1;
     });
-    const logout: Reconcile = async () => void (await inner.delete(created.token));
+    const logout: Reconcile = async (mine, base, theirs) => {
+      await inner.delete(created.token);
+      merging(mine, base, theirs);
+    };
     await assert.rejects(engine.update(created, { a: 2 }, saving, logout), interrupted);
     assert.deepEqual(await sessions(), []);
   });
@@ -222,7 +237,7 @@ describe("the store engine updates", () => {
     const { engine, inner } = doctored();
     const created = await engine.create({ a: 1 }, saving);
     await inner.update(created.token, { payload: "unreadable", expiresAt: saving.expiresAt({}) });
-    await assert.rejects(engine.update(created, { a: 2 }, saving, neverAsked), interrupted);
+    await assert.rejects(engine.update(created, { a: 2 }, saving, merging), interrupted);
     assert.equal((await inner.load(created.token))?.payload, "unreadable");
   });
 
@@ -270,7 +285,7 @@ describe("the store engine cycles the key", () => {
     assert.equal(await engine.load(created.token), "missing");
     assert.deepEqual(await sessions(), [{ a: 2 }]);
     // The new one first: a crash in between must not leave nothing.
-    assert.deepEqual(calls, ["create", "delete", "load"]);
+    assert.deepEqual(calls, ["create", "create", "delete", "load"]);
   });
 
   test("what it returns can be updated at once", async () => {
@@ -462,9 +477,37 @@ describe("the store engine deletes", () => {
   });
 
   test("expired sessions as the store does, with the options given", async () => {
-    const options = { batchSize: 7 };
-    const { engine } = doctored(() => ({ deleteExpired: async (given) => (given === options ? 3 : 0) }));
-    assert.equal(await engine.deleteExpired(options), 3);
+    const { signal } = new AbortController();
+    const given: (DeleteExpiredOptions | undefined)[] = [];
+    const { engine } = doctored(() => ({
+      async deleteExpired(options) {
+        given.push(options);
+        options?.onProgress?.({ deleted: 3, total: 3 });
+        return 3;
+      },
+    }));
+    const seen: DeleteExpiredProgress[] = [];
+    assert.equal(await engine.deleteExpired({ batchSize: 7, signal, onProgress: (p) => seen.push(p) }), 3);
+    assert.deepEqual(seen, [{ deleted: 3, total: 3 }]);
+    assert.equal(given[0]?.batchSize, 7);
+    assert.equal(given[0]?.signal, signal);
+    // A store may have to count for it.
+    await engine.deleteExpired();
+    assert.equal(given[1]?.onProgress, undefined);
+  });
+
+  test("and lets an error of who watches pass as it is", async () => {
+    const error = new Error("the watcher's own");
+    const { engine } = doctored(() => ({
+      async deleteExpired(options) {
+        options?.onProgress?.({ deleted: 1, total: 3 });
+        return 3;
+      },
+    }));
+    const watcher = () => {
+      throw error;
+    };
+    await assert.rejects(engine.deleteExpired({ onProgress: watcher }), error);
   });
 });
 

@@ -131,7 +131,7 @@ describe("the engine suite", () => {
       found: /reconciled with what it overtook/,
       by: (engine) => ({
         update: (stored, data, saving, reconcile) =>
-          engine.update(stored, data, saving, (mine, base, theirs) => reconcile(mine, theirs, base)),
+          engine.update(stored, data, saving, (mine, base, theirs) => reconcile(mine, theirs ?? {}, base)),
       }),
     },
     "expiry is that of the data before they were merged": {

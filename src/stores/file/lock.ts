@@ -3,8 +3,8 @@ import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SessionError } from "../../core/errors.ts";
+import { turns } from "../../core/turns.ts";
 import { codeOf, type Disk } from "./disk.ts";
-import { turns } from "./turns.ts";
 
 /*
  * A lock is a directory, held by whom the one entry in it belongs to: the holder's claim, under a name that nobody else
