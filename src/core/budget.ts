@@ -58,14 +58,16 @@ export function spend<T>(budget: Budget, work: () => Promise<T>): Promise<T> {
     const each: Waiting = { budget, since, fail: () => settle(() => reject(spent(budget))) };
     function settle(how: () => void): void {
       if (!waiting.delete(each)) return;
+      if (waiting.size === 0) timer?.unref();
       budget.leftMs -= (ticks - since) * TICK_MS;
       budget.usedAt = performance.now();
       how();
     }
     const promise = work();
     waiting.add(each);
-    // What is waited for keeps the process alive; the timer must not afterwards.
-    timer ??= setInterval(tick, TICK_MS).unref();
+    timer ??= setInterval(tick, TICK_MS);
+    // The timer keeps the process alive for as long as there is something to wait for.
+    if (waiting.size === 1) timer.ref();
     promise.then(
       (value) => settle(() => resolve(value)),
       (error) => settle(() => reject(error)),

@@ -227,7 +227,7 @@ describe("the store engine updates", () => {
     });
     const logout: Reconcile = async (mine, base, theirs) => {
       await inner.delete(created.token);
-      merging(mine, base, theirs);
+      await merging(mine, base, theirs);
     };
     await assert.rejects(engine.update(created, { a: 2 }, saving, logout), interrupted);
     assert.deepEqual(await sessions(), []);
