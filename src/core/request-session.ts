@@ -32,6 +32,11 @@ export class RequestSession<Data extends object = Record<string, unknown>> {
   /** The `Cookie` header, or the tokens themselves. */
   readonly #source: string | null | undefined | readonly string[];
   #presented: readonly string[] | undefined;
+  /**
+   * Whether the handler asked for the session: then the response varies by cookie. Django waits until the data are read;
+   * but whether there is a session, and its key, tell something too (CVE-2026-27205).
+   */
+  #asked = false;
   #promise: Promise<Session<Data>> | undefined;
   #session: Session<Data> | undefined;
   /** Whether a cookie must stay as it is although it led to no session: we do not know that it is dead. */
@@ -46,6 +51,11 @@ export class RequestSession<Data extends object = Record<string, unknown>> {
 
   /** The session: loads once, and only if a cookie came that could be ours. */
   session(): Promise<Session<Data>> {
+    this.#asked = true;
+    return this.#loaded();
+  }
+
+  #loaded(): Promise<Session<Data>> {
     this.#promise ??= this.#load();
     return this.#promise;
   }
@@ -83,7 +93,7 @@ export class RequestSession<Data extends object = Record<string, unknown>> {
   async #commit(status: number): Promise<ResponseHeaders> {
     let session: Session<Data>;
     try {
-      session = await this.session();
+      session = await this.#loaded();
     } catch {
       // The handler has seen this error, and answered in spite of it. Of the cookie we know nothing.
       return VARY;
@@ -104,11 +114,11 @@ export class RequestSession<Data extends object = Record<string, unknown>> {
     if (session.key === null) {
       const isDead = session.modified || !this.#keepCookie;
       const mustDelete = cookie !== undefined && session.isEmpty && !session.dropped && isDead;
-      return mustDelete ? this.#deletion() : session.accessed ? VARY : UNTOUCHED;
+      return mustDelete ? this.#deletion() : this.#asked ? VARY : UNTOUCHED;
     }
     // The cookie follows the store, even on an error page: otherwise cycleKey and a 500 would log the user out.
     const moved = session.saved && !this.#cookies().includes(session.key);
-    if (!moved && (status >= 500 || !session.saved)) return session.accessed ? VARY : UNTOUCHED;
+    if (!moved && (status >= 500 || !session.saved)) return this.#asked ? VARY : UNTOUCHED;
     const now = this.#settings.now();
     const age = session.expiresAtBrowserClose() ? null : Math.min(session.expiryAge(), MAX_COOKIE_AGE);
     const attributes = this.#attributes();

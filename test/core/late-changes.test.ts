@@ -102,7 +102,7 @@ describe("a change whose session was deleted meanwhile", () => {
       { onInterrupted: "new", saveEveryRequest: true },
     );
     await sessions.delete(key);
-    assert.deepEqual(await late.commit(200), { setCookie: [], varyByCookie: false });
+    assert.deepEqual(await late.commit(200), { setCookie: [], varyByCookie: true });
   });
 
   test("is refused in a transaction, whatever the policy: its result would not be true", async () => {

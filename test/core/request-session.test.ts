@@ -95,11 +95,15 @@ describe("the lifecycle of a request", () => {
     assert.deepEqual(store.calls, ["create"]);
   });
 
-  test("a session loaded but not looked into does not make the response vary", async () => {
+  test("a session that was asked for makes the response vary, whatever of it was looked at", async () => {
     const { open, cookie } = await applicationWithSession();
-    const request = open(cookie);
-    await request.session();
-    assert.deepEqual(await request.commit(200), { setCookie: [], varyByCookie: false });
+    for (const header of [undefined, cookie]) {
+      const request = open(header);
+      const session = await request.session();
+      assert.equal(session.isEmpty, header === undefined);
+      assert.equal(session.accessed, false);
+      assert.deepEqual(await request.commit(200), { setCookie: [], varyByCookie: true });
+    }
   });
 
   test("hostile cookies reach no store", async () => {

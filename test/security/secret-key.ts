@@ -1,0 +1,1 @@
+export const SECRET_KEY = "one that is drawn for these tests: 7f3a9c5e";
