@@ -36,11 +36,16 @@ export class SessionError extends Error {
   readonly expose: boolean;
 
   constructor(code: SessionErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(printable(message), options);
     this.name = "SessionError";
     this.code = code;
     this.status = STATUS[code];
     this.headers = this.status === 503 ? { "Retry-After": "5" } : {};
     this.expose = this.status === 400;
   }
+}
+
+/** Keys of the data stand in messages: none may forge a line of a log (OWASP ASVS 5.0, 16.4.1). */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
