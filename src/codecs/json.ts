@@ -22,9 +22,11 @@ export function jsonCodec(): SessionCodec {
       // UTF-8 has three bytes for a character, or four for two.
       if (payload.length > 3 * MAX_BYTES) return null;
       try {
-        const value: unknown = JSON.parse(typeof payload === "string" ? payload : UTF8.decode(payload));
+        const text = typeof payload === "string" ? payload : UTF8.decode(payload);
+        // What could not be written is not read either: data nested too deep, and numbers such as 1e999.
+        if (isTooDeep(text)) return null;
+        const value: unknown = JSON.parse(text);
         if (!isPlainObject(value)) return null;
-        // What could not be written is not read either: data nested too deep.
         assertJson(value, "", 0);
         const data: SessionData = newData();
         replace(data, value);
@@ -38,6 +40,25 @@ export function jsonCodec(): SessionCodec {
 }
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Asked before the text is parsed: V8 takes seconds for a few megabytes of brackets. */
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at];
+    if (char === '"') at = endOfString(text, at);
+    else if (char === "]" || char === "}") depth--;
+    else if ((char === "[" || char === "{") && ++depth > MAX_DEPTH) return true;
+  }
+  return false;
+}
+
+/** Where the string that begins at `start` ends, or the text. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (at < text.length && text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
+  return at;
+}
 
 /** `JSON.stringify` leaves out, or changes, what this refuses. */
 function assertJson(value: unknown, path: string, depth: number): void {

@@ -116,7 +116,7 @@ function absoluteEnd(data: object, modified: Date, { absoluteAge }: ExpiryPolicy
 /** When the session started, in seconds since 1970, if it says so. */
 export function startOf(data: object): number | undefined {
   const value = Object.hasOwn(data, STARTED_KEY) ? (data as Record<string, unknown>)[STARTED_KEY] : undefined;
-  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+  return typeof value === "number" && isAge(value) ? value : undefined;
 }
 
 /** Whether the cookie ends with the browser. Django's `get_expire_at_browser_close`. */

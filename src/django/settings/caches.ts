@@ -121,7 +121,7 @@ function djangoRedisCache(cache: SettingsDict, django: SettingsDict): Cache {
 function djangoRedisCompressor(options: SettingsDict): CompressorName {
   const name = options.name("COMPRESSOR");
   const given = options.value("COMPRESSOR");
-  const missing = /^django_redis\.compressors\.(lz4|lzma)\./.exec(String(given))?.[1];
+  const missing = /^django_redis\.compressors\.(lz4|lzma)\./.exec(typeof given === "string" ? given : "")?.[1];
   if (missing !== undefined) {
     throw wrong(name, `${JSON.stringify(given)} is not supported: Node has no ${missing}; use its zlib, gzip or zstd`);
   }

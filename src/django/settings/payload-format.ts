@@ -1,6 +1,6 @@
 import { SessionError } from "../../core/errors.ts";
 import type { DjangoEngine } from "./engine.ts";
-import { type SettingsDict, wrong } from "./settings-dict.ts";
+import { type SettingsDict, shown, wrong } from "./settings-dict.ts";
 
 /** How `session_data` is written, by name. */
 export interface PayloadFormat {
@@ -19,7 +19,7 @@ const SERIALIZERS: Readonly<Record<string, PayloadFormat["serializer"]>> = {
 export function payloadFormat(django: SettingsDict, version: number | null): PayloadFormat {
   const given = django.has("SESSION_SERIALIZER") ? django.value("SESSION_SERIALIZER") : Object.keys(SERIALIZERS)[0];
   if (typeof given !== "string" || !Object.hasOwn(SERIALIZERS, given)) {
-    throw wrong("SESSION_SERIALIZER", `${JSON.stringify(given)} is not supported; use Django's JSONSerializer`);
+    throw wrong("SESSION_SERIALIZER", `${shown(given)} is not supported; use Django's JSONSerializer`);
   }
   const serializer = SERIALIZERS[given]!;
   if (serializer === "pickle" && version !== null && version >= 500) {
@@ -35,7 +35,7 @@ function assertHashingAlgorithm(django: SettingsDict, version: number | null): v
   if (algorithm === "sha256" || (version !== null && version >= 400)) return;
   throw wrong(
     "DEFAULT_HASHING_ALGORITHM",
-    `${JSON.stringify(algorithm)} makes Django write the format from before 3.1, and read no other: set "sha256" in the project, which still reads what is there`,
+    `${shown(algorithm)} makes Django write the format from before 3.1, and read no other: set "sha256" in the project, which still reads what is there`,
   );
 }
 

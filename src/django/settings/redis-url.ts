@@ -16,8 +16,8 @@ export function redisUrl(text: string, login: RedisLogin, name: string): string 
   const url = parseUrl(text, name);
   const parameters = url.searchParams;
   const db = login.db ?? integerIn(parameters.get("db") ?? url.pathname.slice(1), name);
-  const user = login.user ?? decodeURIComponent(url.username);
-  const password = login.password ?? (decodeURIComponent(url.password) || parameters.get("password"));
+  const user = login.user ?? decoded(url.username, name);
+  const password = login.password ?? (decoded(url.password, name) || parameters.get("password"));
   const ca = parameters.get("ssl_ca_certs");
   const certificates = parameters.get("ssl_cert_reqs") ?? "required";
   if (certificates !== "required") throw wrong(name, "turns off TLS verification (ssl_cert_reqs), which we do not");
@@ -47,6 +47,14 @@ function parseUrl(text: string, name: string): URL {
     // The parser's message quotes the URL.
   }
   throw wrong(name, "must be a URL that begins with redis://, rediss:// or unix://");
+}
+
+function decoded(text: string, name: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw wrong(name, "has a % that begins no escape: write %25");
+  }
 }
 
 function integerIn(text: string, name: string): number | null {

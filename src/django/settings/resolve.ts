@@ -7,7 +7,7 @@ import type { DjangoEngine } from "./engine.ts";
 import { assertNames } from "./names.ts";
 import { type PayloadFormat, payloadFormat, storedInstant } from "./payload-format.ts";
 import { redisSessionsLocation } from "./redis-url.ts";
-import { type SettingsDict, settingsDict, wrong } from "./settings-dict.ts";
+import { type SettingsDict, settingsDict, shown, wrong } from "./settings-dict.ts";
 import { djangoVersion } from "./version.ts";
 
 /** Settings of a Django project, by their own names and values. `null` is Python's `None`. */
@@ -119,9 +119,9 @@ export function resolveDjangoSettings(django: DjangoSettings): ResolvedDjangoSet
   const version = djangoVersion(dict.value("DJANGO_VERSION"));
   // Defaults are for what is not given: `null` is a wrong value like any other.
   const { SESSION_ENGINE = `${BACKENDS}.db` } = django;
-  if (!Object.hasOwn(ENGINES, SESSION_ENGINE)) {
+  if (typeof SESSION_ENGINE !== "string" || !Object.hasOwn(ENGINES, SESSION_ENGINE)) {
     const known = Object.keys(ENGINES).join(", ");
-    throw wrong("SESSION_ENGINE", `${JSON.stringify(SESSION_ENGINE)} is not supported; use one of ${known}`);
+    throw wrong("SESSION_ENGINE", `${shown(SESSION_ENGINE)} is not supported; use one of ${known}`);
   }
   const format = payloadFormat(dict, version);
   const keys = secretKeys(django);
@@ -162,12 +162,10 @@ function assertTimeZone(
   { USE_TZ, TIME_ZONE = "America/Chicago", DATABASES }: DjangoSettings,
   engine: DjangoEngine,
 ): void {
-  const isUtc = (zone: string) => /^(?:Etc\/)?(?:UTC|UCT|GMT|Zulu|Universal|Greenwich)$/.test(zone);
+  const isUtc = (zone: unknown) =>
+    typeof zone === "string" && /^(?:Etc\/)?(?:UTC|UCT|GMT|Zulu|Universal|Greenwich)$/.test(zone);
   if (!USE_TZ && !isUtc(TIME_ZONE)) {
-    throw wrong(
-      "USE_TZ",
-      `false is supported with TIME_ZONE "UTC" only, and TIME_ZONE is ${JSON.stringify(TIME_ZONE)}`,
-    );
+    throw wrong("USE_TZ", `false is supported with TIME_ZONE "UTC" only, and TIME_ZONE is ${shown(TIME_ZONE)}`);
   }
   const inDatabase = engine.name === "db" || engine.name === "cached_db" ? databaseTimeZone(DATABASES) : null;
   if (inDatabase !== null && !isUtc(inDatabase)) throw wrong("DATABASES.default.TIME_ZONE", 'must be "UTC"');
@@ -193,5 +191,6 @@ function sessionSettings(django: DjangoSettings): SessionSettings {
 /** Django takes any case, and None for no attribute. */
 function sameSite(value: unknown): unknown {
   if (value === null) return false;
-  return ["Lax", "Strict", "None"].find((each) => each.toLowerCase() === String(value).toLowerCase()) ?? value;
+  if (typeof value !== "string") return value;
+  return ["Lax", "Strict", "None"].find((each) => each.toLowerCase() === value.toLowerCase()) ?? value;
 }

@@ -46,10 +46,14 @@ export function settingsDict(value: unknown, path: string): SettingsDict {
     name,
     has,
     value: get,
-    text: (key) => typed<string>(key, "text", (found) => typeof found === "string" && !found.includes("\0")),
+    text: (key) => typed<string>(key, "text", (found) => typeof found === "string" && !UNSENDABLE.test(found)),
     // Django takes a port as text too.
     integer(key) {
-      const found = typed<string | number>(key, "a whole number", (given) => /^\d{1,9}$/.test(String(given)));
+      const found = typed<string | number>(
+        key,
+        "a whole number",
+        (given) => (typeof given === "string" || typeof given === "number") && /^\d{1,9}$/.test(String(given)),
+      );
       return found === null ? null : Number(found);
     },
     dict: (key) => settingsDict(get(key) ?? {}, name(key)),
@@ -58,7 +62,7 @@ export function settingsDict(value: unknown, path: string): SettingsDict {
       const found = get(key);
       if (found === undefined || found === null) return Object.values(choices)[0]!;
       if (typeof found === "string" && Object.hasOwn(choices, found)) return choices[found]!;
-      throw wrong(name(key), `${JSON.stringify(found)} is not supported; use ${either(Object.keys(choices))}`);
+      throw wrong(name(key), `${shown(found)} is not supported; use ${either(Object.keys(choices))}`);
     },
     asked,
     unread,
@@ -67,6 +71,18 @@ export function settingsDict(value: unknown, path: string): SettingsDict {
       if (unknown !== undefined) throw wrong(name(unknown), "is not supported");
     },
   };
+}
+
+/** What no URL can carry, nor any server be told: NUL, and half of a pair of UTF-16. */
+const UNSENDABLE = /[\0\p{Surrogate}]/u;
+
+/** A value that no secret is, for errors: as JSON, which not every value of JavaScript can be. */
+export function shown(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? typeof value;
+  } catch {
+    return typeof value;
+  }
 }
 
 /** @param problem the end of the sentence that begins with the setting's name */
