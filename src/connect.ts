@@ -1,4 +1,9 @@
-import type { ConnectedStore, ConnectOptions } from "./connect/connected-store.ts";
+import {
+  type ConnectedStore,
+  type ConnectOptions,
+  type ConnectSettings,
+  connectSettings,
+} from "./connect/connected-store.ts";
 import { connectFile } from "./connect/file.ts";
 import { connectMemcached } from "./connect/memcached.ts";
 import { connectMemory } from "./connect/memory.ts";
@@ -10,7 +15,7 @@ import { SessionError } from "./core/errors.ts";
 
 export type { ConnectedStore, ConnectOptions } from "./connect/connected-store.ts";
 
-type Connect = (url: string, options: ConnectOptions) => Promise<ConnectedStore>;
+type Connect = (url: string, settings: ConnectSettings) => Promise<ConnectedStore>;
 
 /** Each loads its driver when it is called, and only then. */
 const SCHEMES: Readonly<Record<string, Connect>> = {
@@ -47,13 +52,14 @@ const SCHEMES: Readonly<Record<string, Connect>> = {
  * | `redis+sentinel://user:password@host:26379,host:26379/name?db=0&sentinelPassword=…` | the Redis that these sentinels call `name` |
  * | `rediss://…`, `rediss+cluster://…`, `rediss+sentinel://…` | the same with TLS; `?ca=path` for an authority of your own, `cert=path&key=path` for a client's certificate |
  *
- * Throws `ERR_CONFIG` for an unknown scheme, a missing driver (and says what to install) or a URL that is wrong.
+ * Throws `ERR_CONFIG` for an unknown scheme, a missing driver (and says what to install), a URL or an option that is
+ * wrong.
  *
  * @example const store = await connect("sqlite:sessions.sqlite3");
  */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<ConnectedStore> {
   const scheme = /^([a-z0-9+]+):/.exec(url)?.[1] ?? "";
-  if (Object.hasOwn(SCHEMES, scheme)) return SCHEMES[scheme]!(url, options);
+  if (Object.hasOwn(SCHEMES, scheme)) return SCHEMES[scheme]!(url, connectSettings(options));
   throw new SessionError(
     "ERR_CONFIG",
     `${scheme ? `There is no store for ${scheme}:` : "A store's URL begins with its scheme"}; there are ${Object.keys(SCHEMES).join(": ")}:`,

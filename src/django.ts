@@ -98,17 +98,21 @@ async function compose(resolved: ResolvedDjangoSettings, caching: CachedStoreOpt
   // Django's memory is not ours: what one side changed, the other would not see.
   if (engine.cache.url.startsWith("memory:")) return { engine: storeEngine(store, codec), store };
   const { url, prefix, format: values } = engine.cache;
-  const cache = await connect(url, { prefix, flags: PICKLE_FLAG, now: settings.now });
-  const entries = djangoCacheEntries({ codec, serializer: format.serializer, format: values });
-  return {
-    engine: storeEngine(cachedStore(cache, store, { ...caching, entries, now: settings.now }), codec),
-    store: {
-      ...store,
-      async close() {
-        await Promise.all([cache.close(), store.close()]);
-      },
-    },
+  const opened = [store];
+  const close = async () => {
+    await Promise.all(opened.map((each) => each.close()));
   };
+  try {
+    const cache = await connect(url, { prefix, flags: PICKLE_FLAG, now: settings.now });
+    opened.push(cache);
+    const entries = djangoCacheEntries({ codec, serializer: format.serializer, format: values });
+    const cached = cachedStore(cache, store, { ...caching, entries, now: settings.now });
+    return { engine: storeEngine(cached, codec), store: { ...store, close } };
+  } catch (error) {
+    // A cache that cannot be used, or an option that is wrong.
+    await close();
+    throw error;
+  }
 }
 
 function payloadFormat({ serializer, readLegacy }: ResolvedDjangoSettings["format"]): DjangoPayloadFormat {

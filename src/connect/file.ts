@@ -2,17 +2,18 @@ import { mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { SessionError } from "../core/errors.ts";
 import { fileStore } from "../stores/file/store.ts";
-import type { ConnectedStore, ConnectOptions } from "./connected-store.ts";
+import type { ConnectedStore, ConnectSettings } from "./connected-store.ts";
 
 /** @param url `file:directory` or `file://directory`; the path is taken as it is, without escapes or parameters */
-export async function connectFile(url: string, { prefix, expiryOf, now }: ConnectOptions): Promise<ConnectedStore> {
+export async function connectFile(url: string, settings: ConnectSettings): Promise<ConnectedStore> {
+  const { prefix, expiryOf, operationTimeoutMs: timeoutMs, now } = settings;
   const path = url.replace(/^file:(?:\/\/)?/, "");
   if (path === "" || path.includes("\0")) {
     throw new SessionError("ERR_CONFIG", "A file store needs a directory: file:path/to/directory");
   }
   const directory = resolve(path);
   return {
-    ...fileStore(directory, { prefix, expiryOf, now }),
+    ...fileStore(directory, { prefix, expiryOf, timeoutMs, now }),
     migrate: () => makeDirectory(directory),
     close: async () => {},
   };

@@ -1,12 +1,12 @@
 import { SessionError } from "../core/errors.ts";
 import { memcachedClient } from "../stores/memcached/client.ts";
 import { memcachedStore } from "../stores/memcached/store.ts";
-import type { ConnectedStore, ConnectOptions } from "./connected-store.ts";
+import type { ConnectedStore, ConnectSettings } from "./connected-store.ts";
 
 /** @param url `memcached://host`, `memcached://host:port` or `memcached:///path/to/socket`, the path taken as it is */
-export async function connectMemcached(url: string, options: ConnectOptions): Promise<ConnectedStore> {
-  const { prefix, flags, now } = options;
-  const client = memcachedClient(address(url));
+export async function connectMemcached(url: string, settings: ConnectSettings): Promise<ConnectedStore> {
+  const { prefix, flags, connectTimeoutMs, operationTimeoutMs: timeoutMs, now } = settings;
+  const client = memcachedClient({ ...address(url), connectTimeoutMs, timeoutMs });
   return {
     ...memcachedStore(client, { prefix, flags, now }),
     migrate: async () => false,

@@ -1,11 +1,11 @@
 import type { EventEmitter } from "node:events";
 import { isIP, type Socket } from "node:net";
+import { deadline } from "../core/deadline.ts";
 import { type MysqlClient, mysql, mysqlClient } from "../stores/sql/mysql.ts";
-import type { ConnectedStore, ConnectOptions } from "./connected-store.ts";
-import { CONNECT_TIMEOUT_MS, lending, type Pool } from "./database/lending.ts";
+import type { ConnectedStore, ConnectSettings } from "./connected-store.ts";
+import { lending, type Pool } from "./database/lending.ts";
 import { type DatabaseLocation, databaseLocation, file, wrong } from "./database/location.ts";
 import { databaseStore } from "./database/store.ts";
-import { deadline } from "./deadline.ts";
 import { loadDriver } from "./driver.ts";
 
 const FORM = {
@@ -25,28 +25,28 @@ interface PoolConnection extends MysqlClient {
   destroy(): void;
 }
 
-/** Seconds that a statement waits for a lock at the server; else it would wait there long after it was given up here. */
-const LOCK_TIMEOUT_S = 1;
-
 /**
  * @param url `mysql://user:password@host:port/database`, or `mariadb://`; with MySQL's parameters `ssl-mode` (DISABLED,
  *   REQUIRED, VERIFY_CA or VERIFY_IDENTITY), `ssl-ca`, `ssl-cert` and `ssl-key`, or with `socketPath`
  */
-export async function connectMysql(url: string, options: ConnectOptions): Promise<ConnectedStore> {
+export async function connectMysql(url: string, settings: ConnectSettings): Promise<ConnectedStore> {
   const location = databaseLocation(url, FORM);
   const { user, password, database, host = "localhost", port = 3306, parameters } = location;
   const { socketPath } = parameters;
   const ssl = tls(location);
   const { default: driver } = await loadDriver("mysql2", () => import("mysql2/promise"));
 
-  const settings: object = {
+  const { connectTimeoutMs, operationTimeoutMs } = settings;
+  // Seconds that a statement waits for a lock at the server; else it would wait there long after it was given up here.
+  const lockTimeout = Math.ceil(operationTimeoutMs / 1000);
+  const poolOptions: object = {
     ...{ user, password, database, ssl, charset: "utf8mb4" },
     ...(socketPath === undefined ? { host, port } : { socketPath }),
-    connectTimeout: CONNECT_TIMEOUT_MS,
+    connectTimeout: connectTimeoutMs,
     connectionLimit: 10,
     queueLimit: 1000,
   };
-  const pool = driver.createPool(settings);
+  const pool = driver.createPool(poolOptions);
   const sockets = new Set<Socket>();
   (pool as unknown as EventEmitter<{ connection: [CoreConnection] }>).on("connection", (connection) => {
     const { stream } = connection;
@@ -54,13 +54,13 @@ export async function connectMysql(url: string, options: ConnectOptions): Promis
     stream.once("close", () => sockets.delete(stream));
     // Sent before the statement that the connection was made for. If it fails, that one fails too, or nothing is lost.
     connection.query(
-      `SET SESSION innodb_lock_wait_timeout = ${LOCK_TIMEOUT_S}, lock_wait_timeout = ${LOCK_TIMEOUT_S}, sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')`,
+      `SET SESSION innodb_lock_wait_timeout = ${lockTimeout}, lock_wait_timeout = ${lockTimeout}, sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')`,
       () => {},
     );
   });
 
   // mysql2 does not limit the time to wait for a connection that is in use.
-  const connected = deadline(CONNECT_TIMEOUT_MS, "connection");
+  const connected = deadline(connectTimeoutMs, "connection");
   const connections: Pool<PoolConnection> = {
     acquire() {
       const acquiring = pool.getConnection() as unknown as Promise<PoolConnection>;
@@ -96,7 +96,7 @@ export async function connectMysql(url: string, options: ConnectOptions): Promis
         for (const socket of sockets) socket.unref();
       },
     },
-    options,
+    settings,
   );
 }
 

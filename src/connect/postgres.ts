@@ -1,6 +1,7 @@
+import { Socket } from "node:net";
 import { type PgClient, postgres, postgresClient } from "../stores/sql/postgres.ts";
-import type { ConnectedStore, ConnectOptions } from "./connected-store.ts";
-import { CONNECT_TIMEOUT_MS, lending, type Pool, STATEMENT_TIMEOUT_MS } from "./database/lending.ts";
+import type { ConnectedStore, ConnectSettings } from "./connected-store.ts";
+import { lending, type Pool } from "./database/lending.ts";
 import { type DatabaseLocation, databaseLocation, file, wrong } from "./database/location.ts";
 import { databaseStore } from "./database/store.ts";
 import { loadDriver } from "./driver.ts";
@@ -15,7 +16,7 @@ const FORM = {
  *   or verify-full), `sslrootcert`, `sslcert`, `sslkey`, `application_name`, `options`, and `host` for the directory of
  *   a unix socket. What is left out is taken from libpq's environment variables, such as PGPASSWORD
  */
-export async function connectPostgres(url: string, options: ConnectOptions): Promise<ConnectedStore> {
+export async function connectPostgres(url: string, settings: ConnectSettings): Promise<ConnectedStore> {
   const location = databaseLocation(url, FORM);
   const { user, password, database, parameters } = location;
   const host = parameters.host ?? location.host ?? process.env.PGHOST ?? "localhost";
@@ -27,10 +28,11 @@ export async function connectPostgres(url: string, options: ConnectOptions): Pro
     ...{ user, password, host, port, database, max: 10, keepAlive: true },
     ...{ application_name: parameters.application_name, options: parameters.options },
     ...(ssl !== undefined && { ssl }),
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    stream: guardedSocket,
+    connectionTimeoutMillis: settings.connectTimeoutMs,
     // A statement that waits for a lock is given up by the server too. Else each would keep its connection waiting
     // there, until no one else gets any.
-    lock_timeout: STATEMENT_TIMEOUT_MS,
+    lock_timeout: settings.operationTimeoutMs,
     // Idle connections, also to a server that does not answer, keep no process from ending.
     allowExitOnIdle: true,
   });
@@ -66,9 +68,33 @@ export async function connectPostgres(url: string, options: ConnectOptions): Pro
       findTable: "SELECT 1 WHERE to_regclass('django_session') IS NOT NULL",
       close: () => pool.end(),
     },
-    options,
+    settings,
   );
 }
+
+/**
+ * At an answer that is none, pg (8.23) throws in the socket's listener, where nobody catches it and the process ends.
+ * Here the connection does.
+ */
+function guardedSocket(): Socket {
+  const socket = new Socket();
+  const on = socket.on.bind(socket) as (event: string, listener: Listener) => Socket;
+  const guarded = (listener: Listener) => {
+    const guard: Listener = (chunk) => {
+      try {
+        listener(chunk);
+      } catch (error) {
+        socket.destroy(error as Error);
+      }
+    };
+    // By this, `off` finds it.
+    return Object.assign(guard, { listener });
+  };
+  const guardData = (event: string, listener: Listener) => on(event, event === "data" ? guarded(listener) : listener);
+  return Object.assign(socket, { on: guardData });
+}
+
+type Listener = (...values: unknown[]) => void;
 
 /** libpq's meaning of `sslmode`, which pg will have from version 9 on. */
 function tls({ parameters: { sslmode, sslrootcert, sslcert, sslkey } }: DatabaseLocation): object | false | undefined {

@@ -1,17 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { deadline } from "../core/deadline.ts";
 import type { SessionError } from "../core/errors.ts";
 import type { RedisCommand } from "../stores/redis/client.ts";
 import { explained, redisFault } from "../stores/redis/fault.ts";
 import { redisRecords } from "../stores/redis/store.ts";
-import type { ConnectedStore, ConnectOptions } from "./connected-store.ts";
-import { deadline } from "./deadline.ts";
-import { ESTABLISHING_MS, type RedisConnection } from "./redis/connection.ts";
+import type { ConnectedStore, ConnectSettings } from "./connected-store.ts";
+import { establishingMs, type RedisConnection } from "./redis/connection.ts";
 import { openIoRedis } from "./redis/ioredis.ts";
 import { type RedisLocation, redisLocation } from "./redis/location.ts";
 import { openNodeRedis } from "./redis/node-redis.ts";
-
-/** A third of what a request has for its session. */
-const OPERATION_TIMEOUT_MS = 500;
 
 /** Commands that the driver holds at most: while a server is silent, they would fill the memory. */
 const MAX_UNANSWERED = 10_000;
@@ -22,10 +19,10 @@ const MAX_UNANSWERED = 10_000;
  *
  * @param url as `connect` describes it
  */
-export async function connectRedis(url: string, options: ConnectOptions): Promise<ConnectedStore> {
+export async function connectRedis(url: string, settings: ConnectSettings): Promise<ConnectedStore> {
   const location = redisLocation(url);
-  const connection = await open(location);
-  await Promise.race([connection.tried, sleep(ESTABLISHING_MS, undefined, { ref: false })]);
+  const connection = await open(location, settings);
+  await Promise.race([connection.tried, sleep(establishingMs(settings), undefined, { ref: false })]);
 
   function explain(error: unknown, key: string): SessionError {
     const { message, code } = error as NodeJS.ErrnoException;
@@ -38,7 +35,7 @@ export async function connectRedis(url: string, options: ConnectOptions): Promis
   }
 
   return {
-    ...redisRecords(explained(bounded(connection.command), explain), options),
+    ...redisRecords(explained(bounded(connection.command, settings), explain), settings),
     migrate: async () => false,
     close: async () => {
       await connection.close();
@@ -47,8 +44,8 @@ export async function connectRedis(url: string, options: ConnectOptions): Promis
 }
 
 /** The command, failing when no answer comes in time, and at once when too many wait for theirs. */
-function bounded(command: RedisCommand): RedisCommand {
-  const inTime = deadline(OPERATION_TIMEOUT_MS, "answer");
+function bounded(command: RedisCommand, { operationTimeoutMs }: ConnectSettings): RedisCommand {
+  const inTime = deadline(operationTimeoutMs, "answer");
   let unanswered = 0;
   const counted: RedisCommand = async (key, parts) => {
     unanswered++;
@@ -64,11 +61,11 @@ function bounded(command: RedisCommand): RedisCommand {
       : Promise.reject(new Error(`no answer: ${MAX_UNANSWERED} commands wait for theirs`));
 }
 
-async function open(location: RedisLocation): Promise<RedisConnection> {
+async function open(location: RedisLocation, settings: ConnectSettings): Promise<RedisConnection> {
   try {
-    return await openNodeRedis(location);
+    return await openNodeRedis(location, settings);
   } catch (error) {
-    return openIoRedis(location).catch(() => {
+    return openIoRedis(location, settings).catch(() => {
       throw error;
     });
   }

@@ -2,26 +2,26 @@ import { createRequire } from "node:module";
 import { SessionError } from "../core/errors.ts";
 import { isBusy, type SqliteDatabase, sqlite, sqliteClient } from "../stores/sql/sqlite.ts";
 import { sqlStore } from "../stores/sql/store.ts";
-import type { ConnectedStore, ConnectOptions } from "./connected-store.ts";
+import { type ConnectedStore, type ConnectSettings, connectSettings } from "./connected-store.ts";
 
 /** Milliseconds that opening a file waits for other processes: several servers that start at once open it together. */
 const OPENING_TIMEOUT_MS = 5000;
 
 /** @param url `sqlite:path` or `sqlite://path`; the path is taken as it is, without escapes or parameters */
-export async function connectSqlite(url: string, options: ConnectOptions): Promise<ConnectedStore> {
-  return sqliteFile(openSqlite(url.replace(/^sqlite:(?:\/\/)?/, "")), options);
+export async function connectSqlite(url: string, settings: ConnectSettings): Promise<ConnectedStore> {
+  return sqliteFile(openSqlite(url.replace(/^sqlite:(?:\/\/)?/, "")), settings);
 }
 
 /** The store of `createSessions` where none is given: the file `sessions.sqlite3`, with its table. */
 export function defaultStore(): ConnectedStore {
   const database = openSqlite("sessions.sqlite3");
   createTable(database);
-  return sqliteFile(database, {});
+  return sqliteFile(database, connectSettings({}));
 }
 
-function sqliteFile(database: OpenDatabase, { now }: ConnectOptions): ConnectedStore {
+function sqliteFile(database: OpenDatabase, { now, operationTimeoutMs }: ConnectSettings): ConnectedStore {
   return {
-    ...sqlStore(sqliteClient(database), sqlite, { now }),
+    ...sqlStore(sqliteClient(database, { timeoutMs: operationTimeoutMs }), sqlite, { now }),
     migrate: async () => createTable(database),
     close: async () => database.close(),
   };

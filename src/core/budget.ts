@@ -29,7 +29,7 @@ interface Waiting {
 /*
  * One timer for all that is waited for: a timer each costs more than all else that is done for an operation. Time is
  * counted in its ticks, and a tick that comes late counts once: answers that lie there while this process is busy are
- * not late.
+ * not late. Not `deadline`, whose time is the same for all that it watches: here each has what its request has left.
  */
 const waiting = new Set<Waiting>();
 let ticks = 0;

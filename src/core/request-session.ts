@@ -112,7 +112,8 @@ export class RequestSession<Data extends object = Record<string, unknown>> {
     session.close();
     const [cookie] = this.#cookies();
     if (session.key === null) {
-      const isDead = session.modified || !this.#keepCookie;
+      // Of an error page nobody knows what it knew.
+      const isDead = session.modified || (status < 500 && !this.#keepCookie);
       const mustDelete = cookie !== undefined && session.isEmpty && !session.dropped && isDead;
       return mustDelete ? this.#deletion() : this.#asked ? VARY : UNTOUCHED;
     }

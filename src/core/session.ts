@@ -271,10 +271,11 @@ export class Session<Data extends object = Record<string, unknown>> {
    */
   flush(): Promise<void> {
     return this.#exclusively(async () => {
-      const data = this.#change();
+      this.#accessed = true;
       const tokens = this.#stored ? [this.#stored.token] : this.#presented;
+      // A logout that failed has changed nothing: its cookie must not go.
       for (const token of tokens) await this.#engine.delete(token, this.#budget);
-      replace(data, {});
+      replace(this.#change(), {});
       this.#stored = null;
       this.#base = null;
       this.#startedAt = undefined;
@@ -365,6 +366,9 @@ export class Session<Data extends object = Record<string, unknown>> {
           replace(mine, theirs);
           before = copy(theirs);
           result = await this.#attempt(body);
+          // This is what is stored now; the response has nothing to add.
+          this.#base = copy(mine);
+          this.#unsaved = false;
         });
         return result;
       } catch (error) {

@@ -17,6 +17,7 @@ import type {
 import { SessionError } from "../core/errors.ts";
 import { isSessionKey, newSessionKey } from "../core/key.ts";
 import { turns } from "../core/turns.ts";
+import { checkedStore } from "./checked-store.ts";
 import { circuitBreaker, isQuick } from "./circuit-breaker.ts";
 import { corruptionWave } from "./corruption-wave.ts";
 import { FORWARDING_AGE, forwardedKeys, forwardingData, forwardingKey, isForwarding } from "./forwarding.ts";
@@ -29,8 +30,6 @@ const MAX_UPDATE_ATTEMPTS = 1000;
 
 /** Moves that a logout follows: each is a log-in, or the like, within five minutes. */
 const MAX_MOVES = 10;
-
-const METHODS = ["load", "create", "update", "delete", "deleteExpired"] as const;
 
 /**
  * Sessions kept in a store under a random key, the cookie holding the key.
@@ -46,11 +45,8 @@ const METHODS = ["load", "create", "update", "delete", "deleteExpired"] as const
  *
  * @example storeEngine(memoryStore(), djangoCodec({ secretKey }))
  */
-export function storeEngine(store: SessionStore, codec: SessionCodec): SessionEngine {
-  for (const method of METHODS) {
-    if (typeof store[method] === "function") continue;
-    throw new SessionError("ERR_CONFIG", `storeEngine: the store has no method ${method}.`);
-  }
+export function storeEngine(given: SessionStore, codec: SessionCodec): SessionEngine {
+  const store = checkedStore(given);
   const breaker = circuitBreaker();
   const countRecord = corruptionWave();
   const inTurn = turns();

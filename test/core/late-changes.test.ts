@@ -286,3 +286,36 @@ describe("a route that is worth showing without its session", () => {
     await assert.rejects(sessions.get(up, { onUnavailable: "ignore" as never }), { code: "ERR_CONFIG" });
   });
 });
+
+describe("a logout that fails", () => {
+  test("is an error, and the browser keeps its cookie, whether there was a session or not", async () => {
+    for (const isThere of [true, false]) {
+      const inner = memoryStore();
+      const store: SessionStore = { ...inner, delete: () => Promise.reject(new Error("ECONNRESET")) };
+      const { key, open } = await application({ uid: "alice" }, {}, store);
+      if (!isThere) await inner.delete(key);
+      const request = open();
+      const session = await request.session();
+      await assert.rejects(session.flush(), { code: "ERR_SESSION_UNAVAILABLE" });
+      assert.deepEqual(await request.commit(503), { setCookie: [], varyByCookie: true });
+    }
+  });
+});
+
+describe("a transaction that met another", () => {
+  test("is stored once: a logout after it is no conflict with its response", async () => {
+    const { sessions, key, stored } = await application({ n: 0 });
+    const request = {};
+    const requestSession = sessions.open(`sessionid=${key}`, request);
+    const increment = (session: { get(key: string): number; set(key: string, value: number): unknown }) => {
+      session.set("n", session.get("n") + 1);
+    };
+    await requestSession.session();
+    await sessions.transact(key, increment);
+    await sessions.transact(request, increment);
+    assert.deepEqual(await stored(key), { n: 2 });
+    await sessions.delete(key);
+    await requestSession.commit(200);
+    assert.equal(await stored(key), null);
+  });
+});

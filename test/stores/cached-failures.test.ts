@@ -84,32 +84,37 @@ async function settled(): Promise<void> {
 const payloadOf = async (store: SessionStore, key = KEY) => (await store.load(key))?.payload ?? null;
 
 describe("a cache that hangs", () => {
-  test("costs the request that meets it 100 ms, and the next ones nothing", async (t) => {
+  test("costs the request that meets it 100 to 125 ms, and the next ones nothing", async (t) => {
     const { store, isFated, pass, taken } = await world(t);
     isFated(hangs);
     let isAnswered = false;
     const first = payloadOf(store).finally(() => {
       isAnswered = true;
     });
-    await pass(99);
+    await pass(75);
     assert.equal(isAnswered, false);
-    await pass(1);
+    // Time is counted in quarters, of which the first may have begun before.
+    await pass(50);
     assert.equal(await first, "1");
     assert.deepEqual(taken(), ["cache load", "database load"]);
     assert.equal(await payloadOf(store), "1");
     assert.equal(await store.update(KEY, { payload: "2", expiresAt }, "1"), true);
     assert.equal(await store.create(OTHER_KEY, { payload: "1", expiresAt }), true);
     assert.equal(await store.delete(OTHER_KEY), true);
-    assert.deepEqual(taken(), ["database load", "database update", "database create", "database delete"]);
+    // What has to go from the cache is said at once, and nobody waits for the answer.
+    assert.deepEqual(taken(), [
+      ...["database load", "database update", "cache delete"],
+      ...["database create", "database delete", "cache delete"],
+    ]);
   });
 
-  test("costs a write 100 ms, however many operations the write would be", async (t) => {
+  test("costs a write as much, however many operations the write would be", async (t) => {
     const { store, isFated, pass, taken } = await world(t);
     isFated(hangs);
     const update = store.update(KEY, { payload: "2", expiresAt }, "1");
-    await pass(100);
+    await pass(125);
     assert.equal(await update, true);
-    assert.deepEqual(taken(), ["database update", "cache update"]);
+    assert.deepEqual(taken(), ["database update", "cache update", "cache delete"]);
   });
 
   test("waits cacheTimeoutMs, where that is set", async (t) => {
@@ -132,7 +137,7 @@ describe("a cache that hangs", () => {
     const { store, isFated, pass, taken } = await world(t);
     isFated(hangs);
     const first = payloadOf(store);
-    await pass(100);
+    await pass(125);
     await first;
     taken();
     await pass(1000);
@@ -140,7 +145,7 @@ describe("a cache that hangs", () => {
     const others = [payloadOf(store), payloadOf(store)];
     assert.deepEqual(await Promise.all(others), ["1", "1"]);
     assert.deepEqual(taken(), ["database load", "database load"]);
-    await pass(100);
+    await pass(125);
     isFated(works);
     await pass(1000);
     assert.deepEqual(taken(), ["cache load"]);
@@ -246,7 +251,7 @@ describe("a cache that fails", () => {
         }),
     );
     const loading = payloadOf(store);
-    await pass(100);
+    await pass(125);
     assert.equal(await loading, "1");
     fail(new Error("much too late"));
     await settled();
@@ -261,6 +266,7 @@ describe("a cache that fails", () => {
     assert.deepEqual(failures, [
       { session, operation: "update", error: "ECONNREFUSED" },
       { session, operation: "delete", error: "ECONNREFUSED" },
+      { session, operation: "delete", error: "ECONNREFUSED" },
     ]);
   });
 
@@ -268,11 +274,9 @@ describe("a cache that fails", () => {
     const { store, isFated, failures, pass } = await world(t);
     isFated(hangs);
     const loading = store.load(KEY);
-    await pass(100);
+    await pass(125);
     await loading;
-    assert.deepEqual(failures, [
-      { session: fingerprint(KEY), operation: "load", error: "The cache did not answer within 100 ms." },
-    ]);
+    assert.deepEqual(failures, [{ session: fingerprint(KEY), operation: "load", error: "no answer within 100 ms" }]);
   });
 
   test("with a damaged entry is reported, and goes on being asked", async (t) => {
@@ -470,10 +474,11 @@ describe("an entry that could not be removed", () => {
     isFated(fails);
     for (let n = 0; n < 10_000; n++) await store.delete(numberedKey(n));
     await store.update(KEY, { payload: "2", expiresAt }, "1");
+    taken();
     isFated(works);
     await pass(1000);
     for (let turn = 0; turn < 1000; turn++) await new Promise(setImmediate);
-    assert.equal(taken().filter((operation) => operation === "cache delete").length, 10_001);
+    assert.equal(taken().filter((operation) => operation === "cache delete").length, 10_000);
     await pass(1000);
     assert.deepEqual(taken(), []);
     time += 304_999;

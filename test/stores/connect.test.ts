@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { basename, join } from "node:path";
 import { describe, test } from "node:test";
 import { connect } from "../../src/connect.ts";
@@ -82,6 +84,61 @@ describe("connect", () => {
     assert.equal((other.prepare("PRAGMA journal_mode").all()[0] as { journal_mode: string }).journal_mode, "wal");
     other.exec("BEGIN IMMEDIATE");
     assert.equal(await store.load("key00000"), null);
+    other.close();
+    await store.close();
+  });
+});
+
+describe("connect's time-outs", () => {
+  for (const [name, value] of [
+    ["connectTimeoutMs", 0],
+    ["connectTimeoutMs", Number.NaN],
+    ["operationTimeoutMs", -1],
+    ["operationTimeoutMs", 1.5],
+    ["operationTimeoutMs", 60_001],
+    ["operationTimeoutMs", "500"],
+  ] as const) {
+    test(`are refused where they are none: ${name} ${JSON.stringify(value)}`, async () => {
+      for (const url of ["memory:", "redis://localhost", "postgres://localhost/db", "file:/tmp"]) {
+        await assert.rejects(connect(url, { [name]: value }), { code: "ERR_CONFIG", message: new RegExp(name) });
+      }
+    });
+  }
+
+  // Each takes connections, and says nothing.
+  const urls: Record<string, (port: number) => string> = {
+    PostgreSQL: (port) => `postgres://u:p@127.0.0.1:${port}/db`,
+    MariaDB: (port) => `mysql://u:p@127.0.0.1:${port}/db`,
+    Redis: (port) => `redis://127.0.0.1:${port}`,
+    memcached: (port) => `memcached://127.0.0.1:${port}`,
+  };
+  for (const [name, url] of Object.entries(urls)) {
+    test(`bound how long a server may say nothing: ${name}`, async (t) => {
+      const silent = createServer(() => {}).listen(0, "127.0.0.1");
+      await once(silent, "listening");
+      const { port } = silent.address() as { port: number };
+      const began = performance.now();
+      const store = await connect(url(port), { connectTimeoutMs: 50, operationTimeoutMs: 50 });
+      t.after(async () => {
+        await store.close();
+        silent.close();
+      });
+      await assert.rejects(store.load("key00000"), { code: "ERR_SESSION_UNAVAILABLE" });
+      // The defaults would take a second at least.
+      assert.ok(performance.now() - began < 1000, `${performance.now() - began} ms`);
+    });
+  }
+
+  test("bound how long SQLite waits for another process that writes", async () => {
+    const path = newFile();
+    const store = await connect(`sqlite:${path}`, { operationTimeoutMs: 20 });
+    await store.migrate();
+    const other = new Database(path);
+    other.exec("BEGIN IMMEDIATE");
+    const began = performance.now();
+    await assert.rejects(store.create("key00000", record), { code: "ERR_SESSION_UNAVAILABLE" });
+    assert.ok(performance.now() - began < 400);
+    other.exec("ROLLBACK");
     other.close();
     await store.close();
   });

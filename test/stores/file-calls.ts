@@ -9,16 +9,23 @@ import type { FileStoreOptions } from "../../src/stores/file/store.ts";
  * them, while others in the same process go on.
  */
 
-/** Told a call's name and first parameter; may hold it up, or throw. What it gives is called when the call is done. */
+/** Told a call's name and first parameter; may hold it up, or throw. */
 export type Interference = (name: string, path: unknown) => Promise<void> | void;
 
-const interference = new AsyncLocalStorage<Interference>();
+/** Makes the call by `run`, or not, and gives its results: those of a call with a callback as a list. */
+export type Passing = (name: string, path: unknown, run: () => Promise<unknown>) => Promise<unknown>;
+
+const passing = new AsyncLocalStorage<Passing>();
 
 for (const name of ["open", "read", "write", "futimes", "fsync"] as const) {
   const original = fs[name] as (...parameters: unknown[]) => void;
   function announced(...parameters: unknown[]): void {
-    const callback = parameters.pop() as (error: unknown) => void;
-    announce(name, parameters[0]).then(() => original(...parameters, callback), callback);
+    const callback = parameters.pop() as (...results: unknown[]) => void;
+    const run = () =>
+      new Promise<unknown[]>((resolve, reject) => {
+        original(...parameters, (error: unknown, ...results: unknown[]) => (error ? reject(error) : resolve(results)));
+      });
+    pass(name, parameters[0], run).then((results) => callback(null, ...[results].flat()), callback);
   }
   // `promisify` finds there what to make of several results.
   Object.assign(fs, { [name]: Object.defineProperties(announced, Object.getOwnPropertyDescriptors(original)) });
@@ -37,21 +44,27 @@ for (const name of [
   "unlink",
 ] as const) {
   const original = promises[name] as (...parameters: unknown[]) => Promise<unknown>;
-  async function announced(...parameters: unknown[]): Promise<unknown> {
-    await announce(name, parameters[0]);
-    return original(...parameters);
-  }
+  const announced = (...parameters: unknown[]) => pass(name, parameters[0], () => original(...parameters));
   Object.assign(promises, { [name]: announced });
 }
 syncBuiltinESMExports();
 
-async function announce(name: string, path: unknown): Promise<void> {
-  await interference.getStore()?.(name, path);
+async function pass(name: string, path: unknown, run: () => Promise<unknown>): Promise<unknown> {
+  const passed = passing.getStore();
+  return passed ? passed(name, path, run) : run();
 }
 
 /** Runs an operation while all its calls are announced. */
 export function interfering<T>(interfere: Interference, operation: () => Promise<T>): Promise<T> {
-  return interference.run(interfere, operation);
+  return passingThrough(async (name, path, run) => {
+    await interfere(name, path);
+    return run();
+  }, operation);
+}
+
+/** Runs an operation all of whose calls are made by `pass`. */
+export function passingThrough<T>(pass: Passing, operation: () => Promise<T>): Promise<T> {
+  return passing.run(pass, operation);
 }
 
 /** As the file system throws them, with the path in message and property. */

@@ -9,6 +9,8 @@ import { connectWith, DRIVERS } from "./redis-drivers.ts";
 import { failsWithoutSecrets, SECRETS } from "./redis-secrets.ts";
 import { backAgain, inAnHour, KEY } from "./redis-usage.ts";
 
+const CLUSTER_OF_ONE = ["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"];
+
 for (const driver of DRIVERS) {
   describe(`a store that connect made with ${driver}`, () => {
     let connect: (url: string, options?: ConnectOptions) => Promise<ConnectedStore>;
@@ -51,7 +53,7 @@ for (const driver of DRIVERS) {
     });
 
     test("finds a server that comes later by itself, also a cluster", async (t) => {
-      const server = await startRedis("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1");
+      const server = await startRedis(...CLUSTER_OF_ONE);
       server.cli("cluster", "addslotsrange", "0", "16383");
       await server.kill();
       const store = await connect(`redis+cluster://127.0.0.1:${server.port}`);
@@ -148,6 +150,84 @@ for (const driver of DRIVERS) {
       await assert.rejects(store.create(KEY, record), /READONLY/);
       await backAgain(() => store.create(KEY, record));
       assert.equal(successor.cli("exists", `session:${KEY}`), "1");
+    });
+
+    for (const scheme of ["redis", "redis+cluster"]) {
+      test(`lets no operation wait for attempts to connect while the server is down: twenty of them, ${scheme}://`, async (t) => {
+        const server = await startRedis(...(scheme === "redis" ? [] : CLUSTER_OF_ONE));
+        if (scheme !== "redis") server.cli("cluster", "addslotsrange", "0", "16383");
+        const store = await connect(`${scheme}://127.0.0.1:${server.port}`);
+        t.after(() => store.close());
+        await backAgain(() => store.load(KEY));
+        await server.kill();
+        // The attempts come further and further apart, up to half a second.
+        await new Promise((resolve) => setTimeout(resolve, 2000));
+        const began = performance.now();
+        for (let n = 0; n < 20; n++) await assert.rejects(store.load(KEY), /: (?!no answer)/);
+        assert.ok(performance.now() - began < 3000, `${performance.now() - began} ms`);
+      });
+    }
+
+    test("does nothing later that it gave up: a cluster that was down", async (t) => {
+      const server = await startRedis(...CLUSTER_OF_ONE);
+      server.cli("cluster", "addslotsrange", "0", "16383");
+      await until(async () => /cluster_state:ok/.test(server.cli("cluster", "info")), "the cluster");
+      const store = await connect(`redis+cluster://127.0.0.1:${server.port}`);
+      t.after(() => store.close());
+      await backAgain(() => store.load(KEY));
+      // Without this slot, which is not the key's, it answers CLUSTERDOWN: as while it elects another primary.
+      const slot = `${(Number(server.cli("cluster", "keyslot", `session:${KEY}`)) + 1) % 16384}`;
+      server.cli("cluster", "delslots", slot);
+      await until(async () => /cluster_state:fail/.test(server.cli("cluster", "info")), "the fault");
+      await assert.rejects(store.create(KEY, record), /CLUSTERDOWN/);
+      server.cli("cluster", "addslots", slot);
+      await until(async () => /cluster_state:ok/.test(server.cli("cluster", "info")), "the cluster");
+      await server.kill();
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      for (let n = 0; n < 5; n++) await assert.rejects(store.create(KEY, record));
+      await server.restart();
+      await until(async () => /cluster_state:ok/.test(server.cli("cluster", "info")), "the cluster");
+      await backAgain(() => store.load(KEY));
+      // A command that was kept would be sent by now.
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      assert.equal(await store.load(KEY), null);
+    });
+
+    test("fails at once while the server loads its data, says so, and works when it has", async (t) => {
+      // A thousandth of a second for each key, and an answer in between.
+      const slowly = ["--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024"];
+      const server = await startRedis(...slowly);
+      server.cli("eval", "for n = 1, 3000 do redis.call('set', 'k' .. n, string.rep('x', 100)) end", "0");
+      const store = await at(t, server.port);
+      await store.create(KEY, record);
+      server.cli("save");
+      await server.kill();
+      await server.restart();
+      await until(
+        () =>
+          store.load(KEY).then(
+            () => false,
+            (error) => /LOADING/.test(error.message),
+          ),
+        "loading",
+      );
+      await failsWithoutSecrets(store.update(SECRETS.key, record), /^Redis at 127\.0\.0\.1:\d+: .*LOADING/);
+      await backAgain(() => store.load(KEY));
+      assert.equal(String((await store.load(KEY))?.payload), record.payload);
+    });
+
+    test("gives up a command and a connection after the times that it is told", async (t) => {
+      const server = await startRedis();
+      const store = await connect(`redis://127.0.0.1:${server.port}`, {
+        connectTimeoutMs: 150,
+        operationTimeoutMs: 70,
+      });
+      t.after(() => store.close());
+      await backAgain(() => store.load(KEY));
+      server.process.kill("SIGSTOP");
+      await assert.rejects(store.load(KEY), /no answer within 70 ms/);
+      server.process.kill("SIGCONT");
+      await backAgain(() => store.load(KEY));
     });
 
     describe("names the server, and what is wrong with it:", () => {

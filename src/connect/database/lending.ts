@@ -1,13 +1,4 @@
-import { deadline } from "../deadline.ts";
-
-/** Milliseconds to wait for a connection: for a new one, or for one that is in use. */
-export const CONNECT_TIMEOUT_MS = 1000;
-
-/** Milliseconds to wait for the answer to a request's statement. */
-export const STATEMENT_TIMEOUT_MS = 500;
-
-/** As above, for what no request waits for: creating the table, and counting and removing expired sessions. */
-export const MAINTENANCE_TIMEOUT_MS = 60_000;
+import { deadline } from "../../core/deadline.ts";
 
 /** A driver's pool. Drivers' time-outs end the waiting for a statement, but leave its connection in use. */
 export interface Pool<Connection> {

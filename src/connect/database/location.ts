@@ -17,9 +17,12 @@ export interface UrlForm {
   readonly parameters: readonly string[];
 }
 
-/** Not `new URL`: that refuses a user without a host, and keeps what it refused in the error. */
+/**
+ * Not `new URL`: that refuses a user without a host, and keeps what it refused in the error. After the host there is no
+ * `@`: a password that was not escaped would end there, and begin as a port.
+ */
 const SHAPE =
-  /^[a-z]+:\/\/(?:(?<user>[^:@/?#]*)(?::(?<password>[^@/?#]*))?@)?(?<host>\[[\da-f:.]+\]|[^:@/?#[\],]*)(?::(?<port>\d{1,5}))?\/(?<database>[^/?#]+)(?:\?(?<query>[^#]*))?$/i;
+  /^[a-z]+:\/\/(?:(?<user>[^:@/?#]*)(?::(?<password>[^@/?#]*))?@)?(?<host>\[[\da-f:.]+\]|[^:@/?#[\],]*)(?::(?<port>\d{1,5}))?\/(?<database>[^@/?#]+)(?:\?(?<query>[^@#]*))?$/i;
 
 /** Throws `ERR_CONFIG` for a URL that is wrong, and shows none of it but names of parameters: it may hold a password. */
 export function databaseLocation(url: string, { example, parameters: known }: UrlForm): DatabaseLocation {
@@ -28,7 +31,7 @@ export function databaseLocation(url: string, { example, parameters: known }: Ur
   const parameters = Object.fromEntries(new URLSearchParams(parts.query));
   const unknown = Object.keys(parameters).find((name) => !known.includes(name));
   if (unknown !== undefined)
-    throw wrong(`has a parameter that means nothing here: ${unknown}; there are ${known.join(", ")}`);
+    throw wrong(`has a parameter that means nothing here${shownName(unknown)}; there are ${known.join(", ")}`);
   return {
     user: decoded(parts.user),
     password: decoded(parts.password),
@@ -37,6 +40,11 @@ export function databaseLocation(url: string, { example, parameters: known }: Ur
     database: decoded(parts.database)!,
     parameters,
   };
+}
+
+/** A parameter's name for a message; not what may be the rest of a password that was not escaped. */
+export function shownName(name: string): string {
+  return /^[a-z_-]{1,30}$/i.test(name) ? `: ${name}` : "";
 }
 
 export function wrong(problem: string): SessionError {

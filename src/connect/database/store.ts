@@ -1,8 +1,10 @@
 import type { SqlClient, SqlDialect } from "../../stores/sql/dialect.ts";
 import { sqlError } from "../../stores/sql/fault.ts";
 import { sqlStore } from "../../stores/sql/store.ts";
-import type { ConnectedStore, ConnectOptions } from "../connected-store.ts";
-import { MAINTENANCE_TIMEOUT_MS, STATEMENT_TIMEOUT_MS } from "./lending.ts";
+import type { ConnectedStore, ConnectSettings } from "../connected-store.ts";
+
+/** For what no request waits for: creating the table, and counting and removing expired sessions. */
+const MAINTENANCE_TIMEOUT_MS = 60_000;
 
 export interface Database {
   readonly dialect: SqlDialect;
@@ -16,7 +18,7 @@ export interface Database {
 /** The store of a database server, of which operations in a request are quick, and others patient. */
 export function databaseStore(
   { dialect, client, findTable, close }: Database,
-  { now }: ConnectOptions,
+  { now, operationTimeoutMs }: ConnectSettings,
 ): ConnectedStore {
   const patient = client(MAINTENANCE_TIMEOUT_MS);
   let closed: Promise<unknown> | undefined;
@@ -31,7 +33,7 @@ export function databaseStore(
   }
 
   return {
-    ...sqlStore(client(STATEMENT_TIMEOUT_MS), dialect, { now }),
+    ...sqlStore(client(operationTimeoutMs), dialect, { now }),
     deleteExpired: sqlStore(patient, dialect, { now }).deleteExpired,
     migrate: () =>
       createTable().catch((error) => {

@@ -1,4 +1,5 @@
 import type { RedisCommand } from "../../stores/redis/client.ts";
+import type { ConnectSettings } from "../connected-store.ts";
 
 /** A driver's connection, which mends itself. */
 export interface RedisConnection {
@@ -12,10 +13,10 @@ export interface RedisConnection {
   close(): unknown;
 }
 
-export const CONNECT_TIMEOUT_MS = 1000;
-
-/** A client that has not connected by then, greeting and login included, is stuck. */
-export const ESTABLISHING_MS: number = 2 * CONNECT_TIMEOUT_MS;
+/** Milliseconds after which a client that has not connected, greeting and login included, is stuck. */
+export function establishingMs({ connectTimeoutMs }: ConnectSettings): number {
+  return 2 * connectTimeoutMs;
+}
 
 /** Milliseconds before attempt number `attempt`. Jitter, so that many processes do not return in step. */
 export function retryDelay(attempt: number): number {

@@ -1,18 +1,16 @@
 import { type IoRedisClient, redisCommand } from "../../stores/redis/client.ts";
+import type { ConnectSettings } from "../connected-store.ts";
 import { loadDriver } from "../driver.ts";
-import { CONNECT_TIMEOUT_MS, type RedisConnection, retryDelay } from "./connection.ts";
+import { type RedisConnection, retryDelay } from "./connection.ts";
 import type { RedisLocation } from "./location.ts";
-
-/** When so long nothing has come of what is awaited, the connection is given up. */
-const SILENCE_MS = 1500;
 
 type Client = IoRedisClient & {
   on(event: string, listener: (error: Error) => void): unknown;
   disconnect(): void;
 };
 
-export async function openIoRedis(location: RedisLocation): Promise<RedisConnection> {
-  const client = await makeClient(location);
+export async function openIoRedis(location: RedisLocation, settings: ConnectSettings): Promise<RedisConnection> {
+  const client = await makeClient(location, settings);
   let failure: Error | undefined;
   const tried = new Promise<void>((resolve) => {
     for (const event of ["error", "node error"]) {
@@ -36,14 +34,15 @@ export async function openIoRedis(location: RedisLocation): Promise<RedisConnect
   };
 }
 
-async function makeClient({ kind, ...location }: RedisLocation): Promise<Client> {
+async function makeClient({ kind, ...location }: RedisLocation, settings: ConnectSettings): Promise<Client> {
   const { Redis, Cluster } = await loadDriver("ioredis", () => import("ioredis"));
   const { addresses, path, database, login, sentinelLogin, tls } = location;
   const options = {
     ...login,
     ...(tls && { tls }),
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    socketTimeout: SILENCE_MS,
+    connectTimeout: settings.connectTimeoutMs,
+    // When so long nothing has come of what is awaited, the connection is given up.
+    socketTimeout: 3 * settings.operationTimeoutMs,
     reconnectOnError: ({ message }: Error) => /\bREADONLY\b/.test(message),
     retryStrategy: retryDelay,
     enableOfflineQueue: false,
@@ -60,6 +59,8 @@ async function makeClient({ kind, ...location }: RedisLocation): Promise<Client>
         // Takes +cluster|info, and waits for ever without.
         enableReadyCheck: false,
         clusterRetryStrategy: retryDelay,
+        // A command whose connection broke is not sent again: it may have been done. No other option keeps a cluster from it.
+        retryDelayOnFailover: 0,
         // Each 100 ms after the other: nothing is sent again after its deadline.
         maxRedirections: 4,
         // A certificate is for a name; ioredis would look the address up, and check that.

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { SessionError } from "../../core/errors.ts";
+import { shownName } from "../database/location.ts";
 
 /** Where Redis is and who asks: what a URL says. */
 export interface RedisLocation {
@@ -35,7 +36,7 @@ export interface RedisTls {
 }
 
 const SHAPE =
-  /^(rediss?)(?:\+(unix|cluster|sentinel))?:\/\/(?:(?<user>[^:@/?#]*)(?::(?<password>[^@/?#]*))?@)?(?<hosts>[^@/?#]*)(?<path>\/[^?#]*)?(?:\?(?<query>[^#]*))?$/;
+  /^(rediss?)(?:\+(unix|cluster|sentinel))?:\/\/(?:(?<user>[^:@/?#]*)(?::(?<password>[^@/?#]*))?@)?(?<hosts>[^@/?#]*)(?<path>\/[^?#]*)?(?:\?(?<query>[^@#]*))?$/;
 
 /**
  * Throws `ERR_CONFIG` for a URL that is wrong. Shows none of it but names of parameters, files and hosts: it may hold a
@@ -60,7 +61,7 @@ export function redisLocation(url: string): RedisLocation {
   };
   const parsed = place(suffix, hosts, decoded(path.slice(1)) ?? "", suffix === "cluster" ? undefined : take("db"));
   const [unknown] = parameters.keys();
-  if (unknown !== undefined) throw wrong(`has a parameter that means nothing here: ${unknown}`);
+  if (unknown !== undefined) throw wrong(`has a parameter that means nothing here${shownName(unknown)}`);
   return { ...location, ...parsed };
 }
 
@@ -76,7 +77,9 @@ function place(
   }
   const addresses = hosts.split(",").map((host) => address(host, suffix === "sentinel" ? 26379 : 6379));
   if (suffix === "sentinel") {
-    if (path === "") throw wrong("does not name the primary: redis+sentinel://host:26379,host:26379/name");
+    // With an `@`, it is the rest of a password that was not escaped.
+    if (path === "" || path.includes("@"))
+      throw wrong("does not name the primary: redis+sentinel://host:26379,host:26379/name");
     const name = `Redis ${path} of the sentinels ${hosts}`;
     return { kind: "sentinel", addresses, path, database: database(db), name };
   }

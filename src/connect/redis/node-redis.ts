@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type RedisClient, type RedisCommand, redisCommand } from "../../stores/redis/client.ts";
+import type { ConnectSettings } from "../connected-store.ts";
 import { loadDriver } from "../driver.ts";
-import { CONNECT_TIMEOUT_MS, ESTABLISHING_MS, type RedisConnection, retryDelay } from "./connection.ts";
+import { establishingMs, type RedisConnection, retryDelay } from "./connection.ts";
 import type { RedisLocation } from "./location.ts";
 
 interface Destroyable {
@@ -27,7 +28,7 @@ const FAREWELL_MS = 1000;
  * idle connections and spares those that are written to), and its cluster waits for ever for a node that is down when it
  * is discovered. So a client in doubt is replaced as soon as a new one has connected.
  */
-export async function openNodeRedis(location: RedisLocation): Promise<RedisConnection> {
+export async function openNodeRedis(location: RedisLocation, settings: ConnectSettings): Promise<RedisConnection> {
   const driver = await loadDriver("redis", () => import("redis"));
   const clients = new Set<Client>();
   let current: { client: Client; command: RedisCommand } | undefined;
@@ -46,10 +47,16 @@ export async function openNodeRedis(location: RedisLocation): Promise<RedisConne
   }
 
   function make(): Client {
-    const client = makeClient(driver, location);
+    const client = makeClient(driver, location, settings);
     clients.add(client);
     // Without a listener, "error" ends the process. A cluster tells of its nodes.
-    for (const event of ["error", "node-error"]) client.on(event, (error) => clients.has(client) && failed(error));
+    for (const event of ["error", "node-error"]) {
+      client.on(event, (error) => {
+        if (!clients.has(client)) return;
+        failed(error);
+        if (isDerailed(error)) drop(client);
+      });
+    }
     for (const event of ["ready", "node-ready"]) {
       client.on(event, () => {
         if (clients.has(client)) failure = undefined;
@@ -64,7 +71,7 @@ export async function openNodeRedis(location: RedisLocation): Promise<RedisConne
       // A cluster would wait for this node.
       const broken = new Promise((_resolve, reject) => client.on("node-error", reject));
       try {
-        await Promise.race([client.connect(), broken, stuck()]);
+        await Promise.race([client.connect(), broken, stuck(establishingMs(settings))]);
       } catch (error) {
         failed(failure ?? (error as Error));
         void end(client);
@@ -90,13 +97,30 @@ export async function openNodeRedis(location: RedisLocation): Promise<RedisConne
     clients.delete(client);
     const all = [client, ...(client.masters ?? []).flatMap((node) => node.client ?? [])];
     // Once more when it has connected: node-redis overlooks a socket that is just about to (6.3).
-    setTimeout(destroy, CONNECT_TIMEOUT_MS, all).unref();
+    setTimeout(destroy, settings.connectTimeoutMs, all).unref();
     await destroy(all);
   }
 
+  function drop(client: Client): void {
+    if (current?.client === client) current = undefined;
+    void end(client);
+    renewable = 0;
+    void renew();
+  }
+
+  const command: RedisCommand = async (key, parts) => {
+    if (!current) throw new Error("not connected yet");
+    const { client, command: send } = current;
+    const answer = await send(key, parts);
+    if (!isAnswerTo(String(parts[0]), answer)) drop(client);
+    // Another command may have noticed a moment ago.
+    if (!clients.has(client)) throw new Error("the answers were out of step with the questions");
+    return answer;
+  };
+
   void renew();
   return {
-    command: (key, parts) => current?.command(key, parts) ?? Promise.reject(new Error("not connected yet")),
+    command,
     tried,
     failure: () => failure,
     doubt: () => void renew(),
@@ -107,9 +131,27 @@ export async function openNodeRedis(location: RedisLocation): Promise<RedisConne
   };
 }
 
-async function stuck(): Promise<never> {
-  await sleep(ESTABLISHING_MS, undefined, { ref: false });
-  throw new Error(`no connection within ${ESTABLISHING_MS} ms`);
+async function stuck(ms: number): Promise<never> {
+  await sleep(ms, undefined, { ref: false });
+  throw new Error(`no connection within ${ms} ms`);
+}
+
+/*
+ * A reply carries no name. After bytes that are no RESP, node-redis (6.3) reads on, one reply short or one too far, and
+ * each that follows goes to the wrong command: somebody gets another's session. So a connection of which one reply makes
+ * no sense is given up, and with it the replies that have come in its wake.
+ */
+
+/** node-redis tells such an error from others by its text only. */
+function isDerailed({ message }: Error): boolean {
+  return /\bUnknown RESP type\b/.test(message);
+}
+
+/** Whether that command can have that answer: bytes or null, "OK" or null, and 0 or 1 for the scripts and `del`. */
+function isAnswerTo(command: string, answer: unknown): boolean {
+  if (command === "get") return answer === null || answer instanceof Uint8Array;
+  if (command === "set") return answer === null || answer === "OK";
+  return answer === 0 || answer === 1;
 }
 
 function destroy(all: readonly Destroyable[]): Promise<unknown> {
@@ -117,9 +159,13 @@ function destroy(all: readonly Destroyable[]): Promise<unknown> {
   return Promise.allSettled(all.map(async (each) => each.destroy()));
 }
 
-function makeClient(driver: typeof import("redis"), { kind, ...location }: RedisLocation): Client {
+function makeClient(
+  driver: typeof import("redis"),
+  { kind, ...location }: RedisLocation,
+  { connectTimeoutMs }: ConnectSettings,
+): Client {
   const { addresses, path, database, login, sentinelLogin, tls } = location;
-  const connecting = { connectTimeout: CONNECT_TIMEOUT_MS, reconnectStrategy: retryDelay };
+  const connecting = { connectTimeout: connectTimeoutMs, reconnectStrategy: retryDelay };
   const socket = tls ? { ...connecting, ...tls, tls: true as const } : connecting;
   const options = {
     socket,

@@ -1,4 +1,5 @@
 import type { SessionStore } from "../../core/contracts.ts";
+import { deadline } from "../../core/deadline.ts";
 import { SessionError } from "../../core/errors.ts";
 import { report, type SessionEvents } from "../../core/events.ts";
 import { fingerprint } from "../../core/key.ts";
@@ -38,9 +39,11 @@ export function guardedCache(cache: SessionStore, entryLifeMs: number, timeoutMs
   let failedKey: string | undefined;
   let retry: NodeJS.Timeout | undefined;
 
+  const inTime = deadline(timeoutMs, "answer");
+
   async function ask<T>(operation: Operation, key: string, call: () => Promise<T>): Promise<T | undefined> {
     try {
-      const answer = await within(timeoutMs, call);
+      const answer = await inTime(call());
       failedKey = undefined;
       return answer;
     } catch (error) {
@@ -88,7 +91,11 @@ export function guardedCache(cache: SessionStore, entryLifeMs: number, timeoutMs
     },
     ask,
     async invalidate(key) {
-      if (failedKey !== undefined || !(await remove(key))) markDirty(key);
+      const isDown = failedKey !== undefined;
+      if (!isDown && (await remove(key))) return;
+      markDirty(key);
+      // Sent all the same, though nobody waits: a cache that is only slow takes it in its turn, before others read it.
+      if (isDown) void remove(key);
     },
     reportUnreadable: (key) => reportFailure("load", key, "The entry cannot be read: it is damaged, or not ours."),
   };
@@ -102,32 +109,3 @@ function reportFailure(operation: Operation, key: string, message: string): void
     error: message.replaceAll(key, "(session key)"),
   }));
 }
-
-/**
- * A time-out counts the time in which the answer could have been read. So it comes in parts, and one that ends late does
- * not count: this process was busy then, and may not even have sent the question.
- */
-async function within<T>(ms: number, call: () => Promise<T>): Promise<T> {
-  const part = ms / COUNTED_PARTS;
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<never>((_, reject) => {
-    function wait(counted: number, all: number): void {
-      const due = performance.now() + part;
-      timer = setTimeout(() => {
-        const isCounted = performance.now() < due + part;
-        if (counted + Number(isCounted) < COUNTED_PARTS && all < MAX_PARTS) wait(counted + Number(isCounted), all + 1);
-        else reject(new SessionError("ERR_SESSION_UNAVAILABLE", `The cache did not answer within ${ms} ms.`));
-      }, part);
-    }
-    wait(0, 1);
-  });
-  try {
-    return await Promise.race([call(), tooLate]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-const COUNTED_PARTS = 4;
-/** For a process that is always busy. */
-const MAX_PARTS = 40;

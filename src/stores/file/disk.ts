@@ -1,3 +1,4 @@
+import { deadline } from "../../core/deadline.ts";
 import { SessionError } from "../../core/errors.ts";
 
 /** Takes some steps on the disk, one after the other, and gives what they give. */
@@ -5,9 +6,6 @@ export type Disk = <T>(steps: () => Promise<T>) => Promise<T>;
 
 /** libuv has four threads for the whole process. A disk that hangs keeps these, and leaves the others to everyone else. */
 const LANES = 2;
-
-/** Milliseconds after which steps are taken for hanging. They take less than one, or a few where they sync. */
-const TIMEOUT_MS = 1000;
 
 const HINTS: Readonly<Record<string, string>> = {
   EACCES: "All processes that share it must run as one user, who owns its files",
@@ -22,8 +20,11 @@ const HINTS: Readonly<Record<string, string>> = {
  *
  * Asynchronous, although a small file is read several times faster by a synchronous call: that would stop every
  * request of the process, those without a session too, for as long as a disk or a network is slow.
+ *
+ * @param timeoutMs after which steps are taken for hanging. They take less than one, or a few where they sync
  */
-export function disk(directory: string): Disk {
+export function disk(directory: string, timeoutMs: number): Disk {
+  const inTime = deadline(timeoutMs, "answer");
   const waiting: { readonly go: () => void; readonly giveUp: (error: SessionError) => void }[] = [];
   let free = LANES;
   let hanging = 0;
@@ -42,7 +43,7 @@ export function disk(directory: string): Disk {
   }
 
   function hangs(): SessionError {
-    return unavailable(`has not answered for ${TIMEOUT_MS / 1000} s`);
+    return unavailable(`has not answered for ${timeoutMs} ms`);
   }
 
   function unavailable(what: string, cause?: Error): SessionError {
@@ -63,26 +64,21 @@ export function disk(directory: string): Disk {
 
   return async (steps) => {
     await enter();
-    let isLate = false;
-    const work = steps().finally(() => {
-      if (isLate) hanging--;
+    let state = "working" as "working" | "late" | "done";
+    // Also what is thrown at once must give its lane back.
+    const work = (async () => steps())().finally(() => {
+      if (state === "late") hanging--;
+      state = "done";
       leave();
     });
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        isLate = true;
-        hanging++;
-        if (hanging === LANES) for (const { giveUp } of waiting.splice(0)) giveUp(hangs());
-        reject(hangs());
-      }, TIMEOUT_MS);
-    });
     try {
-      return await Promise.race([work, timeout]);
+      return await inTime(work);
     } catch (error) {
-      throw withoutPath(error);
-    } finally {
-      clearTimeout(timer);
+      if (state === "done") throw withoutPath(error);
+      state = "late";
+      hanging++;
+      if (hanging === LANES) for (const { giveUp } of waiting.splice(0)) giveUp(hangs());
+      throw hangs();
     }
   };
 }

@@ -19,6 +19,8 @@ export interface FileStoreOptions {
    * Default: a file's time of modification is its expiry.
    */
   readonly expiryOf?: ((payload: Payload, modifiedAt: Date) => Date | null) | undefined;
+  /** Milliseconds after which a disk that does not answer is taken for hanging. Default 500. */
+  readonly timeoutMs?: number | undefined;
   /** The clock. For tests. */
   readonly now?: (() => Date) | undefined;
 }
@@ -38,12 +40,12 @@ type Found = (LoadedRecord & { readonly payload: Uint8Array }) | "missing" | "ex
  *
  * Throws `ERR_CONFIG` for a prefix that is no cookie's name. Operations throw it for a directory that is missing, may
  * not be written, or may be written by everyone; and `ERR_SESSION_UNAVAILABLE` for all faults of the disk, and for one
- * that does not answer within a second.
+ * that does not answer in time.
  *
  * @example fileStore("/var/lib/app/sessions")
  */
 export function fileStore(directory: string, options: FileStoreOptions = {}): SessionStore {
-  const { prefix = "sessionid", expiryOf, now = () => new Date() } = options;
+  const { prefix = "sessionid", expiryOf, timeoutMs = 500, now = () => new Date() } = options;
   if (!isPrefix(prefix)) {
     throw new SessionError("ERR_CONFIG", "fileStore: prefix must be a cookie's name, of at most 100 characters.");
   }
@@ -52,7 +54,7 @@ export function fileStore(directory: string, options: FileStoreOptions = {}): Se
   }
   const root = resolve(directory);
   const names = fileNames(prefix);
-  const onDisk = disk(root);
+  const onDisk = disk(root, timeoutMs);
   const makeChange = changes(onDisk, (claim) => join(root, names.draft(claim)));
   const pathOf = (key: string) => join(root, names.record(key));
   let wasFit = false;

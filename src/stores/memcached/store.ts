@@ -40,13 +40,18 @@ export function memcachedStore(client: MemcachedClient, options: MemcachedStoreO
     throw new SessionError("ERR_CONFIG", "memcachedStore: flags are 32 bits, and not 8 (compressed).");
   }
 
+  async function get(key: string): Promise<MemcachedItem | null> {
+    const item = await client.get(prefix + key);
+    return item === null || (item?.value instanceof Uint8Array && typeof item.cas === "string") ? item : strange();
+  }
+
   /** Makes a change to the version whose payload is `expected`, and to no other. */
   async function change(key: string, expected: Payload, to: (cas: string) => Promise<boolean>): Promise<boolean> {
     const bytes = typeof expected === "string" ? Buffer.from(expected) : expected;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const item = await client.get(prefix + key);
+      const item = await get(key);
       if (!item || Buffer.compare(payloadOf(item), bytes) !== 0) return false;
-      if (await to(item.cas)) return true;
+      if (isDone(await to(item.cas))) return true;
       // Another version, but perhaps of the same payload: then the answer is not no.
     }
     throw new SessionError("ERR_SESSION_CONFLICT", "Others kept writing the session; it was not changed.");
@@ -54,26 +59,40 @@ export function memcachedStore(client: MemcachedClient, options: MemcachedStoreO
 
   return {
     async load(key) {
-      const item = await client.get(prefix + key);
+      const item = await get(key);
       return item && { payload: payloadOf(item) };
     },
     async create(key, { payload, expiresAt }) {
-      return client.set(prefix + key, payload, { mode: "add", flags, exptime: exptime(expiresAt, now()) });
+      return isDone(
+        await client.set(prefix + key, payload, { mode: "add", flags, exptime: exptime(expiresAt, now()) }),
+      );
     },
     async update(key, { payload, expiresAt }, expected) {
       const write = (mode: "replace" | { cas: string }) =>
         client.set(prefix + key, payload, { mode, flags, exptime: exptime(expiresAt, now()) });
-      return expected === undefined ? write("replace") : change(key, expected, (cas) => write({ cas }));
+      return expected === undefined ? isDone(await write("replace")) : change(key, expected, (cas) => write({ cas }));
     },
     async delete(key, expected) {
       const remove = (cas?: string) => client.delete(prefix + key, cas);
-      return expected === undefined ? remove() : change(key, expected, remove);
+      return expected === undefined ? isDone(await remove()) : change(key, expected, remove);
     },
     async deleteExpired({ batchSize } = {}) {
       assertBatchSize(batchSize);
       return 0;
     },
   };
+}
+
+function isDone(answer: boolean): boolean {
+  return typeof answer === "boolean" ? answer : strange();
+}
+
+/** Taken for a refusal, it would have a change made again that was made already. */
+function strange(): never {
+  throw new SessionError(
+    "ERR_SESSION_UNAVAILABLE",
+    "memcached's client gave an answer that is none to what it was asked.",
+  );
 }
 
 /** What does not inflate is no payload that a codec would take, and is left to the codec. */

@@ -50,7 +50,14 @@ export function redisRecords(command: RedisCommand, options: RedisStoreOptions):
   const { prefix = "session:", now = () => new Date() } = options;
 
   async function succeeds(name: string, parts: (string | Buffer)[]): Promise<boolean> {
-    return Number(await command(name, parts)) > 0;
+    const count = String(await command(name, parts));
+    return /^\d+$/.test(count) ? count !== "0" : strange();
+  }
+
+  async function sets(name: string, payload: Payload, ttl: number, condition: "NX" | "XX"): Promise<boolean> {
+    const reply = await command(name, ["set", name, argument(payload), "PX", String(ttl), condition]);
+    if (reply === null) return false;
+    return String(reply) === "OK" || strange();
   }
 
   async function run({ text, sha }: Script, name: string, ...args: (string | Buffer)[]): Promise<boolean> {
@@ -73,6 +80,7 @@ export function redisRecords(command: RedisCommand, options: RedisStoreOptions):
       const payload = await command(prefix + key, ["get", prefix + key]);
       if (payload === null) return null;
       if (payload instanceof Uint8Array) return { payload };
+      if (typeof payload !== "string") return strange();
       throw new SessionError("ERR_CONFIG", "redisStore: the client gives text for bytes. Use node-redis 5 or later.");
     },
     async create(key, { payload, expiresAt }) {
@@ -80,7 +88,7 @@ export function redisRecords(command: RedisCommand, options: RedisStoreOptions):
       const ttl = expiresAt.getTime() - now().getTime();
       // Redis refuses a time to live of 0, and a record without one would stay for ever.
       if (ttl <= 0) return (await command(name, ["get", name])) === null;
-      return (await command(name, ["set", name, argument(payload), "PX", String(ttl), "NX"])) !== null;
+      return sets(name, payload, ttl, "NX");
     },
     async update(key, { payload, expiresAt }, expected) {
       const name = prefix + key;
@@ -89,7 +97,7 @@ export function redisRecords(command: RedisCommand, options: RedisStoreOptions):
       if (expected !== undefined) {
         return run(UPDATE_EXPECTED, name, argument(expected), argument(payload), String(ttl));
       }
-      return (await command(name, ["set", name, argument(payload), "PX", String(ttl), "XX"])) !== null;
+      return sets(name, payload, ttl, "XX");
     },
     delete: (key, expected) => remove(prefix + key, expected),
     async deleteExpired({ batchSize } = {}) {
@@ -97,6 +105,11 @@ export function redisRecords(command: RedisCommand, options: RedisStoreOptions):
       return 0;
     },
   };
+}
+
+/** Taken for a refusal, it would have a change made again that was made already. */
+function strange(): never {
+  throw new SessionError("ERR_SESSION_UNAVAILABLE", "Redis gave an answer that is none to what it was asked.");
 }
 
 /** Drivers know no bytes but Buffer's. */

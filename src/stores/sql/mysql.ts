@@ -156,7 +156,7 @@ export function mysqlClient(pool: MysqlClient | { promise(): MysqlClient }): Sql
       try {
         const { affectedRows, info } = (await execute(sql, parameters)) as { affectedRows: number; info?: string };
         // Without FOUND_ROWS these are the changed rows; "Rows matched: 1  Changed: 0", in the server's language.
-        return affectedRows || Number(/\d+/.exec(info ?? "")?.[0] ?? 0);
+        return affectedRows || Number(/\d+/.exec(info ?? "")?.[0] ?? affectedRows);
       } catch (error) {
         if ((error as MysqlError).errno === DUPLICATE) return 0;
         throw error;

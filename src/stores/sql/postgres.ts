@@ -146,6 +146,6 @@ function pgClient(client: PgClient): SqlClient {
 
   return {
     rows: async (text, parameters) => (await query(text, parameters)).rows,
-    run: async (text, parameters) => (await query(text, parameters)).rowCount ?? 0,
+    run: async (text, parameters) => (await query(text, parameters)).rowCount ?? Number.NaN,
   };
 }

@@ -15,8 +15,10 @@ export interface SqliteStatement {
   run(...parameters: never[]): { changes: number | bigint };
 }
 
-/** Milliseconds that a statement waits while another connection writes; within the 1.5 s that a request has for its session. */
-const BUSY_TIMEOUT_MS = 1000;
+export interface SqliteClientOptions {
+  /** Milliseconds that a statement waits while another connection writes. Default 500. */
+  readonly timeoutMs?: number | undefined;
+}
 
 /** SQLite's own words; its messages never quote a value. */
 const FAULTS: Readonly<Record<string, SqlFault>> = {
@@ -70,7 +72,8 @@ export function isBusy(error: unknown): boolean {
  *
  * @example sqlStore(sqliteClient(new Database("db.sqlite3")), sqlite)
  */
-export function sqliteClient(database: SqliteDatabase): SqlClient {
+export function sqliteClient(database: SqliteDatabase, options: SqliteClientOptions = {}): SqlClient {
+  const { timeoutMs = 500 } = options;
   const statements = new Map<string, SqliteStatement>();
   function prepared(sql: string): SqliteStatement {
     let statement = statements.get(sql);
@@ -109,17 +112,17 @@ export function sqliteClient(database: SqliteDatabase): SqlClient {
   }
   return {
     rows: (sql, parameters) =>
-      whenFree(() =>
+      whenFree(timeoutMs, () =>
         prepared(sql)
           .all(...(parameters as never[]))
           .map((row) => Object.values(row as object)),
       ),
-    run: (sql, parameters) => whenFree(() => write(prepared(sql), parameters)),
+    run: (sql, parameters) => whenFree(timeoutMs, () => write(prepared(sql), parameters)),
   };
 }
 
-async function whenFree<T>(execute: () => T): Promise<T> {
-  const deadline = performance.now() + BUSY_TIMEOUT_MS;
+async function whenFree<T>(ms: number, execute: () => T): Promise<T> {
+  const deadline = performance.now() + ms;
   for (let pause = 1; ; pause = Math.min(2 * pause, 20)) {
     try {
       return execute();

@@ -41,11 +41,23 @@ export function sqlStore(client: SqlClient, dialect: SqlDialect, options: SqlSto
   const countExpired = query("SELECT COUNT(*) FROM django_session WHERE expire_date <= :now");
 
   function query(template: string) {
-    return statement(template, (text, parameters) => client.rows(text, parameters));
+    return statement(template, async (text, parameters) => {
+      const rows = await client.rows(text, parameters);
+      return Array.isArray(rows) && rows.every(Array.isArray) ? rows : strange();
+    });
   }
 
   function command(template: string) {
-    return statement(template, (text, parameters) => client.run(text, parameters));
+    return statement(template, async (text, parameters) => {
+      const count = await client.run(text, parameters);
+      return Number.isInteger(count) && count >= 0 ? count : strange();
+    });
+  }
+
+  /** Taken for "no row", it would have a change made again that was made already. */
+  function strange(): never {
+    const what = `${dialect.name} gave an answer that is none to what it was asked.`;
+    throw new SessionError("ERR_SESSION_UNAVAILABLE", what);
   }
 
   function statement<T>(template: string, execute: (text: string, parameters: unknown[]) => Promise<T>) {
