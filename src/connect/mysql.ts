@@ -14,7 +14,7 @@ const FORM = {
 };
 
 /** What mysql2 has and does not describe. */
-interface CoreConnection {
+interface CoreConnection extends Pick<EventEmitter, "on"> {
   readonly stream: Socket;
   query(sql: string, done: () => void): unknown;
 }
@@ -49,6 +49,9 @@ export async function connectMysql(url: string, settings: ConnectSettings): Prom
   const pool = driver.createPool(poolOptions);
   const sockets = new Set<Socket>();
   (pool as unknown as EventEmitter<{ connection: [CoreConnection] }>).on("connection", (connection) => {
+    // At an answer that is none, mysql2 (3) tells of several errors, and listens to the first: the second would end the
+    // process. Whoever waits for the answer is told in any case.
+    connection.on("error", () => {});
     const { stream } = connection;
     sockets.add(stream);
     stream.once("close", () => sockets.delete(stream));

@@ -279,6 +279,7 @@ export class Session<Data extends object = Record<string, unknown>> {
       this.#stored = null;
       this.#base = null;
       this.#startedAt = undefined;
+      this.#dropped = false;
     });
   }
 

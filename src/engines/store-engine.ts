@@ -142,9 +142,15 @@ export function storeEngine(given: SessionStore, codec: SessionCodec): SessionEn
     // Jitter, so that writers in several processes do not meet again in step.
     if (attempt > 2) await sleep(Math.random() * Math.min(attempt, 20));
     const theirs = await load(base.token, budget);
-    const isThere = typeof theirs === "object";
-    await reconcile(data, codec.decode(base.payload)?.data ?? {}, isThere ? theirs.data : null);
-    return isThere ? theirs : null;
+    if (theirs === "corrupted") {
+      throw new SessionError(
+        "ERR_SESSION_UNAVAILABLE",
+        "The session was written by somebody else, and cannot be read.",
+      );
+    }
+    const stored = theirs === "missing" ? null : theirs;
+    await reconcile(data, codec.decode(base.payload)?.data ?? {}, stored && stored.data);
+    return stored;
   }
 
   async function update(
@@ -180,9 +186,13 @@ export function storeEngine(given: SessionStore, codec: SessionCodec): SessionEn
       await leaveForwarding(current.token, fresh.token, saving.now, budget);
       for (let attempt = 0; !(await ask(budget, () => store.delete(current.token, current.payload))); attempt++) {
         const theirs = await reconciled(current, data, budget, reconcile, attempt);
+        if (theirs === null) {
+          // Not under the key to which the old one leads: a second logout with the old one would end it.
+          await ask(budget, () => store.delete(fresh.token));
+          return create(data, saving);
+        }
         // With the others' origin: the data are theirs too now.
-        fresh = await update({ ...fresh, origin: theirs?.origin }, data, saving, reconcile);
-        if (theirs === null) return fresh;
+        fresh = await update({ ...fresh, origin: theirs.origin }, data, saving, reconcile);
         current = theirs;
       }
     } catch (error) {

@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type ConnectedStore, connect } from "../../src/connect.ts";
+import { startProxy } from "../faults/proxy.ts";
 import type { DatabaseServer } from "../support/servers/database.ts";
 import { freePort, temporaryDirectory, until } from "../support/servers/server.ts";
 import { allFailSaying, failsSaying, KEY, OPERATIONS, PAYLOAD, record } from "./database-faults.ts";
@@ -78,6 +79,19 @@ export function outages({ name, start, driver, disconnect, setReadOnly }: Outage
     await Promise.all(Array.from({ length: 10 }, () => store.load(KEY)));
     disconnect(server);
     await works();
+  });
+
+  test("answers that are none: the process goes on, and so do sessions when they are over", async () => {
+    const proxy = await startProxy(() => server.port);
+    const through = await connect(server.url().replace(`:${server.port}`, `:${proxy.port}`));
+    const throughWorks = () => until(async () => (await through.load(KEY))?.payload === PAYLOAD, "the store");
+    await throughWorks();
+    proxy.set({ name: "corrupt" });
+    await Promise.all(Array.from({ length: 100 }, () => through.load(KEY).catch(() => null)));
+    proxy.set({ name: "pass" });
+    await throughWorks();
+    await through.close();
+    await proxy.close();
   });
 
   test("a database that takes no writes: reads go on", async () => {

@@ -12,6 +12,7 @@ import { installNewerDjangos, PYTHON_PACKAGES } from "./django/versions.ts";
 /** Debian packages, and a file by which each is recognized. */
 const PACKAGES: Readonly<Record<string, string>> = {
   chromium: "/usr/bin/chromium",
+  faketime: "/usr/bin/faketime",
   "mariadb-server": "/usr/sbin/mariadbd",
   memcached: "/usr/bin/memcached",
   openssl: "/usr/bin/openssl",

@@ -6,10 +6,19 @@ import { accepts, freePort, type Server, startServer, temporaryDirectory, until 
 export interface RedisServer extends Server {
   readonly port: number;
   readonly socket: string;
+  /** Where its files are. */
+  readonly directory: string;
   /** What the server answers to a command of redis-cli. */
   cli(...command: string[]): string;
-  /** Starts it again where it was, empty, after `kill`. */
-  restart(): Promise<RedisServer>;
+  /** Stops it, as an overloaded machine would. */
+  freeze(): void;
+  thaw(): void;
+  /**
+   * Starts it again where it was after `kill`: empty, or with what its settings keep.
+   *
+   * @param more settings that it has this time
+   */
+  restart(...more: string[]): Promise<RedisServer>;
 }
 
 /** @param settings as on the command line of redis-server */
@@ -17,16 +26,30 @@ export async function startRedis(...settings: string[]): Promise<RedisServer> {
   return start(await freePort(), temporaryDirectory(), settings);
 }
 
-async function start(port: number, directory: string, settings: readonly string[]): Promise<RedisServer> {
+async function start(
+  port: number,
+  directory: string,
+  settings: readonly string[],
+  more: readonly string[] = [],
+): Promise<RedisServer> {
   const socket = join(directory, "redis.sock");
   const server = startServer("redis-server", [
     ...["--port", `${port}`, "--bind", "127.0.0.1", "--unixsocket", socket, "--dir", directory],
-    ...["--save", "", "--appendonly", "no", ...settings],
+    ...["--save", "", "--appendonly", "no", ...settings, ...more],
   ]);
   const cli = (...command: string[]) =>
     execFileSync("redis-cli", ["-s", socket, ...command], { encoding: "utf8", stdio: "pipe" }).trim();
   await until(() => accepts({ path: socket }), "redis-server", server);
-  return { ...server, port, socket, cli, restart: () => start(port, directory, settings) };
+  return {
+    ...server,
+    port,
+    socket,
+    directory,
+    cli,
+    freeze: () => void server.process.kill("SIGSTOP"),
+    thaw: () => void server.process.kill("SIGCONT"),
+    restart: (...more) => start(port, directory, settings, more),
+  };
 }
 
 /** Three primaries and a replica of each. */
@@ -47,6 +70,7 @@ export interface RedisSentinels {
   readonly primary: RedisServer;
   readonly replica: RedisServer;
   readonly ports: readonly number[];
+  readonly sentinels: readonly Server[];
   /** The port of the primary as the sentinels see it. */
   primaryPort(): number;
 }
@@ -63,7 +87,7 @@ export async function startRedisSentinels(password: string, sentinelPassword: st
   const replica = await startRedis(...login, "--replicaof", `127.0.0.1 ${primary.port}`);
   const directory = temporaryDirectory();
   const ports = await Promise.all([freePort(), freePort(), freePort()]);
-  for (const port of ports) {
+  const sentinels = ports.map((port) => {
     const file = join(directory, `${port}.conf`);
     writeFileSync(
       file,
@@ -79,8 +103,8 @@ export async function startRedisSentinels(password: string, sentinelPassword: st
         "sentinel failover-timeout main 3000",
       ].join("\n"),
     );
-    startServer("redis-server", [file, "--sentinel"]);
-  }
+    return startServer("redis-server", [file, "--sentinel"]);
+  });
   const ask = (port: number, ...command: string[]) =>
     execFileSync("redis-cli", ["-p", `${port}`, "-a", sentinelPassword, ...command], {
       encoding: "utf8",
@@ -89,5 +113,5 @@ export async function startRedisSentinels(password: string, sentinelPassword: st
   const isReady = (port: number) => /status=ok,.*slaves=1,sentinels=3/.test(ask(port, "info", "sentinel"));
   await until(async () => ports.every(isReady), "the sentinels");
   const primaryPort = () => Number(ask(ports[0]!, "sentinel", "get-master-addr-by-name", "main").split("\n")[1]);
-  return { primary, replica, ports, primaryPort };
+  return { primary, replica, ports, sentinels, primaryPort };
 }
