@@ -149,7 +149,7 @@ export function storeEngine(given: SessionStore, codec: SessionCodec): SessionEn
       );
     }
     const stored = theirs === "missing" ? null : theirs;
-    await reconcile(data, codec.decode(base.payload)?.data ?? {}, stored && stored.data);
+    await reconcile(data, codec.decode(base.payload)?.data ?? {}, stored === null ? null : stored.data);
     return stored;
   }
 

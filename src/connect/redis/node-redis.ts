@@ -65,13 +65,17 @@ export async function openNodeRedis(location: RedisLocation, settings: ConnectSe
     return client;
   }
 
+  // One connection is one step; a cluster, and sentinels, have to be asked first where to connect to.
+  const isDirect = location.kind === "server" || location.kind === "socket";
+  const patienceMs = isDirect ? settings.connectTimeoutMs : establishingMs(settings);
+
   async function establish(): Promise<void> {
     for (let attempt = 0; !isClosed; attempt++) {
       const client = make();
       // A cluster would wait for this node.
       const broken = new Promise((_resolve, reject) => client.on("node-error", reject));
       try {
-        await Promise.race([client.connect(), broken, stuck(establishingMs(settings))]);
+        await Promise.race([client.connect(), broken, stuck(patienceMs)]);
       } catch (error) {
         failed(failure ?? (error as Error));
         void end(client);

@@ -39,7 +39,10 @@ export function person(application: Pick<Application, "ask">, weather: () => Wea
     if (status === 200) {
       if (kind === "read") {
         assert.deepEqual(setCookie, [], told);
-        assert.ok(possible.includes(body), `${told}, and not ${possible.join(" or ")}`);
+        // A replica that takes over may have an earlier one of the same person.
+        const isEarlier = weather() === "data-loss" && body.startsWith(`${name}.`);
+        assert.ok(isEarlier || possible.includes(body), `${told}, and not ${possible.join(" or ")}`);
+        if (isEarlier) possible = [body];
       }
       return "served";
     }
