@@ -12,8 +12,8 @@ import { freePort } from "./support/servers/server.ts";
 const ROOT = new URL("../../", import.meta.url).pathname;
 
 /** Bytes of all files, and of the JavaScript that an Express application loads; see docs/decisions/0006. */
-const LIMIT = 500_000;
-const LOADED_LIMIT = 140_000;
+const LIMIT = 550_000;
+const LOADED_LIMIT = 160_000;
 
 interface Packed {
   filename: string;
