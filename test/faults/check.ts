@@ -143,7 +143,7 @@ export function check(history: readonly Exchange[], effect: FaultEffect, span: S
       if (!mayBeThere) {
         loggedOut.add(number);
         for (const write of life.acknowledged) if (write.end < exchange.start) lost.add(write);
-      } else if (effect !== "unreadable" || !during(exchange)) {
+      } else {
         overlooked++;
       }
     }

@@ -28,11 +28,9 @@ export interface Backend extends StoreAddress {
  * - `"unavailable"`: 503 is allowed
  * - `"served"`: no error is allowed
  * - `"writes-fail"`: reads are served, writes may be 503
- * - `"unreadable"`: 503 is allowed, and so is "no session" for one request, because a record does not verify; its cookie
- *   stays good
  * - `"data-loss"`: 503 is allowed, and the server may lose what it had acknowledged: counted, and reported as its own
  */
-export type FaultEffect = "unavailable" | "served" | "writes-fail" | "unreadable" | "data-loss";
+export type FaultEffect = "unavailable" | "served" | "writes-fail" | "data-loss";
 
 export interface Fault<B extends Backend = Backend> {
   readonly name: string;
@@ -57,9 +55,14 @@ export const genericFaults: readonly Fault[] = [
   throughProxy("replies dropped", "unavailable", { name: "dropReplies" }),
   throughProxy("reset on reply", "unavailable", { name: "resetOnReply" }),
   throughProxy("one byte at a time", "served", { name: "slice" }),
-  throughProxy("corrupted replies", "unreadable", { name: "corrupt" }),
   throughProxy("connections refused", "unavailable", { name: "refuse" }),
 ];
+
+/**
+ * Only for where it is noticed: the protocols of Redis, memcached, PostgreSQL and MySQL have no checksum of their own, and
+ * an answer with another byte in it can say anything.
+ */
+export const corruptedReplies: Fault = throughProxy("corrupted replies", "unavailable", { name: "corrupt" });
 
 function throughProxy(name: string, effect: FaultEffect, mode: ProxyMode): Fault {
   return {

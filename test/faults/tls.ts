@@ -2,7 +2,7 @@ import { localhostCertificate } from "../support/servers/certificate.ts";
 import { startPostgres } from "../support/servers/postgres.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { freePort } from "../support/servers/server.ts";
-import type { Backend, Scene } from "./fault.ts";
+import { type Backend, corruptedReplies, type Scene } from "./fault.ts";
 import { openStore } from "./open-store.ts";
 import { startProxy } from "./proxy.ts";
 
@@ -20,7 +20,7 @@ interface TlsServer {
 function overTls(name: string, start: () => Promise<TlsServer>): Scene {
   return {
     name,
-    faults: [],
+    faults: [corruptedReplies],
     async backend() {
       const { server, port, url } = await start();
       const proxy = await startProxy(() => port);

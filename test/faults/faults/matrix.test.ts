@@ -40,7 +40,6 @@ async function migrate({ open }: Pick<Backend, "open">): Promise<void> {
 const EFFECTS: Record<Fault["effect"], string> = {
   unavailable: "503 at most",
   served: "nobody notices",
-  unreadable: "503, or no session for one request",
   "writes-fail": "reads are served, writes 503",
   "data-loss": "what the server lost is no session",
 };

@@ -51,12 +51,10 @@ export function person(application: Pick<Application, "ask">, weather: () => Wea
       assert.match(retryAfter ?? "", /^\d+$/, told);
       assert.doesNotMatch(body, /[a-z0-9]{32}/, told);
       const allowed: Weather[] = kind === "read" ? [] : ["writes-fail"];
-      assert.ok([...allowed, "unavailable", "unreadable", "data-loss"].includes(weather()), told);
+      assert.ok([...allowed, "unavailable", "data-loss"].includes(weather()), told);
       return "refused";
     }
     assert.ok([400, 401].includes(status), told);
-    // What does not verify is no session for this request, and the cookie stays.
-    if (weather() === "unreadable" && setCookie.length === 0) return "refused";
     assert.ok(possible.includes(null) || weather() === "data-loss", told);
     return "gone";
   }
