@@ -88,6 +88,28 @@ describe("a change whose session was deleted meanwhile", () => {
     assert.equal(await stored(key), null);
   });
 
+  test("is lost until the request logs in anew: that is another session", async () => {
+    const { late, session, sessions, key, stored } = await application({ uid: "alice" }, { onInterrupted: "drop" });
+    session.set("theme", "dark");
+    await sessions.delete(key);
+    await session.save();
+    await session.flush();
+    session.set("uid", "bob");
+    await session.cycleKey();
+    assert.match((await late.commit(200)).setCookie[0]!, new RegExp(`^sessionid=${session.key};`));
+    assert.deepEqual(await stored(session.key!), { uid: "bob" });
+  });
+
+  test("begins one that no second logout with the old key ends, also with cycleKey", async () => {
+    const { session, sessions, key, open, stored } = await application({ uid: "alice" }, { onInterrupted: "new" });
+    const second = await open().session();
+    await sessions.delete(key);
+    session.set("step", 2);
+    await session.cycleKey();
+    await second.flush();
+    assert.deepEqual(await stored(session.key!), { step: 2 });
+  });
+
   test("begins one also with cycleKey, without what was copied", async () => {
     const { session, sessions, key, stored } = await application({ uid: "alice" }, { onInterrupted: "new" });
     await sessions.delete(key);
