@@ -30,7 +30,7 @@ const written = new Map(
     .filter((file) => file !== "checklist.test.ts")
     .map((file) => {
       const source = readFileSync(join(HERE, file), "utf8");
-      const names = [...source.matchAll(/["`](test_\w+): |^ {2}(test_\w+): \[/gm)].map(
+      const names = [...source.matchAll(/["`](test_\w+): |^ {2}(test_\w+): ["[]/gm)].map(
         ([, title, key]) => title ?? key!,
       );
       return [file.replace(/(?:\.test)?\.ts$/, ""), new Set(names)] as const;
