@@ -94,7 +94,10 @@ export function openConnection(options: ConnectionOptions): Connection {
     for (const each of requested) each.deadline = deadline;
   }
 
-  /** One timer is enough: who waits first has waited longest. */
+  /**
+   * One timer is enough: who waits first has waited longest. Not the core's `deadline`: a time here begins once the
+   * connection is there, and its end is the connection's.
+   */
   function watch(): void {
     const first = waiting[0];
     if (!first || isWatched) return;
