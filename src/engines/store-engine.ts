@@ -55,12 +55,18 @@ export function storeEngine(given: SessionStore, codec: SessionCodec): SessionEn
   async function ask<T>(budget: Budget, operation: () => Promise<T>): Promise<T> {
     breaker.assertClosed();
     const beganAt = performance.now();
+    let isAsked = false;
     try {
-      const answer = await spend(budget, operation);
+      const answer = await spend(budget, () => {
+        isAsked = true;
+        return operation();
+      });
       breaker.answered();
       return answer;
     } catch (cause) {
       const error = asSessionError(cause);
+      // A request that has no time left has learnt nothing of the store.
+      if (!isAsked) throw error;
       if (error.code === "ERR_SESSION_UNAVAILABLE" && !isQuick(beganAt)) breaker.silent();
       else breaker.answered();
       throw error;

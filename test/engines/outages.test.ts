@@ -82,6 +82,20 @@ describe("a store that does not answer", () => {
     assert.deepEqual(events, ["sojourn:unavailable", "sojourn:available"]);
   });
 
+  test("is no nearer to answering because requests have no time left to ask it", async (t) => {
+    const { pass } = clock(t);
+    const { engine, calls } = store(() => {
+      pass(600);
+      throw new Error("no answer");
+    });
+    const spent = { ...newBudget(50), leftMs: 0, usedAt: Number.POSITIVE_INFINITY };
+    for (let n = 0; n < 10; n++) {
+      await assert.rejects(engine.load(KEY), unavailable);
+      await assert.rejects(engine.load(KEY, { ...spent }), unavailable);
+    }
+    assert.equal(calls.length, 5);
+  });
+
   test("ends with the request's budget, whatever its driver does", async () => {
     const { inner } = store(() => {});
     const silent = { ...inner, load: () => new Promise<never>(() => {}) };
