@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import type { SessionStore } from "../../src/core/contracts.ts";
-import { fileStore, interfering } from "./file-calls.ts";
+import { interfering, fileStore as openFileStore } from "./file-calls.ts";
 import { list, newDirectory } from "./file-directory.ts";
 
 const key = "abcdefghijklmnopqrstuvwxyz012345";
@@ -12,6 +12,9 @@ const expiresAt = new Date(Date.now() + 3_600_000);
 const record = (payload: string) => ({ payload, expiresAt });
 
 type Mock = typeof import("node:test").mock;
+
+/** On a disk that may take its time: the store's own looks at the time would hurry the clock by chance. */
+const fileStore = (directory: string) => openFileStore(directory, { timeoutMs: 60_000 });
 
 /** Each look at the time is 100 ms later than the one before. */
 function hurriedClock(t: { mock: Mock }): void {
