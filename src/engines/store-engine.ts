@@ -5,6 +5,7 @@ import type {
   DeleteExpiredProgress,
   LoadedRecord,
   LoadedSession,
+  Payload,
   Reconcile,
   Saving,
   SessionCodec,
@@ -214,13 +215,16 @@ export function storeEngine(given: SessionStore, codec: SessionCodec): SessionEn
   async function leaveForwarding(from: string, to: string, now: Date, budget: Budget): Promise<void> {
     const key = forwardingKey(from);
     const expiresAt = new Date(now.getTime() + FORWARDING_AGE * 1000);
-    for (let known: LoadedRecord | null = null; ; known = await read(budget, key)) {
+    let known: LoadedRecord | null = null;
+    for (let attempt = 0; attempt < MAX_UPDATE_ATTEMPTS; attempt++) {
       const data = forwardingData(from, to, known ? codec.decode(known.payload)?.data : undefined);
       const next = { payload: codec.encode(data, now), expiresAt };
-      const expected = known?.payload;
-      const isLeft = ask(budget, () => (expected ? store.update(key, next, expected) : store.create(key, next)));
-      if (await isLeft) return;
+      const expected: Payload | undefined = known?.payload;
+      const leave = () => (expected === undefined ? store.create(key, next) : store.update(key, next, expected));
+      if (await ask(budget, leave)) return;
+      known = await read(budget, key);
     }
+    throw conflict();
   }
 
   /** Ends the session of a key, or those that it moved to. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { pseudoRandom } from "../../src/testing/codec-values.ts";
 import { type Cookies, client, cookies, type Wish } from "./exchange.ts";
 import type { Exchange, Operation } from "./history.ts";
-import { seeded } from "./random.ts";
 
 const USERS = 50;
 
@@ -54,7 +54,7 @@ export interface Load {
  * @param since the beginning of the history, by `performance.now()`
  */
 export function startLoad(ports: readonly number[], since: number, seed: number): Load {
-  const random = seeded(seed);
+  const random = pseudoRandom(seed);
   const known = cookies();
   const { ask, close } = client(known, since);
   const history: Exchange[] = [];

@@ -140,6 +140,21 @@ describe("The fault proxy", () => {
     await hears(again, "BACK");
   });
 
+  test("a connection that is ending can be cut off, and nothing of it keeps the process", async () => {
+    const sockets = () => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
+    await until(async () => sockets() === 0, "the end of the other tests' sockets");
+    const { socket } = await client();
+    await until(async () => connections.length === 1, "the connection");
+    const bell = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    await until(async () => connections.length === 2, "the bell");
+    socket.end(() => connections[1]!.write("now"));
+    // In the same turn in which the proxy hears of the end.
+    await once(bell, "data");
+    proxy.set({ name: "refuse" });
+    bell.destroy();
+    await until(async () => sockets() === 0, "the end of all sockets");
+  });
+
   test("a server that is not there looks like one to the client", async () => {
     const gone = await startProxy(() => 1);
     const socket = connect(gone.port, "127.0.0.1");

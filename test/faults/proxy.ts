@@ -22,6 +22,8 @@ export interface FaultProxy {
   readonly port: number;
   readonly mode: ProxyMode;
   set(mode: ProxyMode): void;
+  /** Says something to all clients, as if the server had. */
+  inject(bytes: Buffer): void;
   /** What came through so far. */
   readonly counts: ProxyCounts;
   close(): Promise<void>;
@@ -49,7 +51,7 @@ export async function startProxy(target: () => number): Promise<FaultProxy> {
   let mode: ProxyMode = { name: "pass" };
 
   const listener: Server = createServer((client) => {
-    if (mode.name === "refuse") return void client.resetAndDestroy();
+    if (mode.name === "refuse") return reset(client);
     counts.connections++;
     const pair = { client, server: connect(target(), "127.0.0.1"), hasHole: false };
     pairs.add(pair);
@@ -68,7 +70,7 @@ export async function startProxy(target: () => number): Promise<FaultProxy> {
       queue = queue.then(() => pass(chunk, due, pair, to, kind));
     });
     from.on("close", () => {
-      queue = queue.then(() => void (from.readableEnded ? to.destroySoon() : to.resetAndDestroy()));
+      queue = queue.then(() => void (from.readableEnded ? to.destroySoon() : reset(to)));
       if (to.destroyed) pairs.delete(pair);
     });
   }
@@ -83,7 +85,7 @@ export async function startProxy(target: () => number): Promise<FaultProxy> {
       pair.hasHole = true;
       return;
     }
-    if (name === "resetOnReply" && kind === "reply") return void to.resetAndDestroy();
+    if (name === "resetOnReply" && kind === "reply") return reset(to);
     counts[kind === "request" ? "sent" : "received"] += chunk.length;
     if (name === "slice") return slice(chunk, to);
     to.write(name === "corrupt" && kind === "reply" ? flipped(chunk) : chunk);
@@ -94,7 +96,7 @@ export async function startProxy(target: () => number): Promise<FaultProxy> {
     // TCP knows no holes: what comes after lost bytes never arrives as if they had not been there.
     for (const { client, server, hasHole } of pairs) {
       if (!hasHole && mode.name !== "refuse") continue;
-      client.resetAndDestroy();
+      reset(client);
       server.destroy();
     }
   }
@@ -107,12 +109,21 @@ export async function startProxy(target: () => number): Promise<FaultProxy> {
       return mode;
     },
     set,
+    inject(bytes) {
+      for (const { client } of pairs) client.write(bytes);
+    },
     counts,
     close() {
       set({ name: "refuse" });
       return new Promise((resolve) => listener.close(() => resolve()));
     },
   };
+}
+
+/** One that is being shut down cannot be reset: Node 20 would keep its handle, and never end. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 async function slice(chunk: Buffer, to: Socket): Promise<void> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { availableParallelism } from "node:os";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Cell } from "./cell.ts";
 import type { Scene } from "./fault.ts";
@@ -41,9 +41,6 @@ describe("Sessions under load, while servers and networks fail", () => {
       cells,
     );
   });
-
-  // Fires only where something else keeps the process: what a cut connection left behind holds up no other test.
-  after(() => void setTimeout(() => process.exit(), 5000).unref());
 
   for (const [scene, names] of CHOSEN) {
     for (const name of names) {

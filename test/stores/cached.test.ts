@@ -6,8 +6,9 @@ import { djangoCodec } from "../../src/django/codec.ts";
 import { storeEngine } from "../../src/engines/store-engine.ts";
 import { type CachedStoreOptions, cachedStore } from "../../src/stores/cached/store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
+import { pseudoRandom } from "../../src/testing/codec-values.ts";
 import { storeSuite } from "../../src/testing/index.ts";
-import { bytesOnly, emptyCache, listing, randomNumbers, through } from "./caches.ts";
+import { bytesOnly, emptyCache, listing, through } from "./caches.ts";
 
 const KEY = "k3y0fas3ss10nk3y0fas3ss10nk3y0fa";
 const OTHER_KEY = "0therk3y0therk3y0therk3y0therk3y";
@@ -51,7 +52,7 @@ describe("a cache that always hangs, over memory", () => {
 
 for (const seed of [1, 2, 3]) {
   describe(`a cache that forgets at random (${seed}), over memory`, () => {
-    const random = randomNumbers(seed);
+    const random = pseudoRandom(seed);
     storeSuite(
       test,
       ({ now }) => {
@@ -78,7 +79,7 @@ for (const seed of [1, 2, 3]) {
   });
 
   describe(`a cache that fails at random, before or after the operation (${seed}), over memory`, () => {
-    const random = randomNumbers(seed);
+    const random = pseudoRandom(seed);
     storeSuite(
       test,
       ({ now }) => {
@@ -385,7 +386,7 @@ describe("cachedStore", () => {
   }
 
   test("loses no write of requests that meet in two processes, with a cache that forgets", async () => {
-    const random = randomNumbers(4);
+    const random = pseudoRandom(4);
     const memory = memoryStore();
     const database = memoryStore();
     const slowly = (store: SessionStore) =>

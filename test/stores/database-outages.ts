@@ -17,6 +17,8 @@ export interface Outages {
   start(): Promise<DatabaseServer>;
   /** The package of the driver. */
   readonly driver: string;
+  /** What no server says to a client that has asked for nothing, twice. */
+  readonly nonsense: Buffer;
   /** Ends the connections of all users. */
   disconnect(server: DatabaseServer): void;
   /** Lets nobody write, or everybody again. */
@@ -24,7 +26,7 @@ export interface Outages {
 }
 
 /** What `connect` promises when the database is down, slow, strange or back again. */
-export function outages({ name, start, driver, disconnect, setReadOnly }: Outages): void {
+export function outages({ name, start, driver, disconnect, setReadOnly, nonsense }: Outages): void {
   let server: DatabaseServer;
   let store: ConnectedStore;
   before(async () => {
@@ -81,14 +83,19 @@ export function outages({ name, start, driver, disconnect, setReadOnly }: Outage
     await works();
   });
 
-  test("answers that are none: the process goes on, and so do sessions when they are over", async () => {
+  test("answers that are none: they end the connection and not the process, and the next one is used", async () => {
     const proxy = await startProxy(() => server.port);
     const through = await connect(server.url().replace(`:${server.port}`, `:${proxy.port}`));
     const throughWorks = () => until(async () => (await through.load(KEY))?.payload === PAYLOAD, "the store");
-    await throughWorks();
-    proxy.set({ name: "corrupt" });
-    await Promise.all(Array.from({ length: 100 }, () => through.load(KEY).catch(() => null)));
-    proxy.set({ name: "pass" });
+    for (let round = 0; round < 3; round++) {
+      await throughWorks();
+      const before = proxy.counts.connections;
+      proxy.inject(nonsense);
+      await until(
+        async () => (await through.load(KEY).catch(() => null), proxy.counts.connections > before),
+        "a new one",
+      );
+    }
     await throughWorks();
     await through.close();
     await proxy.close();

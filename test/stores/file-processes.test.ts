@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { SessionStore } from "../../src/core/contracts.ts";
 import { fileStore } from "../../src/stores/file/store.ts";
+import { pseudoRandom } from "../../src/testing/codec-values.ts";
 import { until } from "../support/servers/server.ts";
 import { list, newDirectory } from "./file-directory.ts";
 
@@ -58,17 +59,6 @@ async function withSession(): Promise<{ directory: string; store: SessionStore }
   return { directory, store };
 }
 
-/** The same numbers between 0 and 1 each time (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 describe("several processes on one session file", () => {
   test("lose no write, and leave nothing behind", async () => {
     const { directory, store } = await withSession();
@@ -85,7 +75,7 @@ describe("several processes on one session file", () => {
     let isOver = false;
 
     async function killAgainAndAgain(chain: number): Promise<void> {
-      const next = random(chain);
+      const next = pseudoRandom(chain);
       for (let round = 0; round < 20; round++) {
         const writer = startWriter(directory, `writer${chain}x${round}`);
         writers.push(writer);
@@ -133,7 +123,7 @@ describe("several processes on one session file", () => {
     const { directory, store } = await withSession();
     const writers = [0, 1].map((n) => startWriter(directory, `writer${n}`));
     await Promise.all(writers.map(({ begun }) => begun));
-    const next = random(1);
+    const next = pseudoRandom(1);
     for (let round = 0; round < 6; round++) {
       await sleep(next() * 20);
       const [stopped, other] = round % 2 ? [writers[0]!, writers[1]!] : [writers[1]!, writers[0]!];

@@ -6,6 +6,8 @@ describe("a store of PostgreSQL", () => {
   outages({
     name: "PostgreSQL",
     driver: "pg",
+    // Two demands for a kind of login that there is none of.
+    nonsense: Buffer.from([82, 0, 0, 0, 8, 0, 0, 0, 99, 82, 0, 0, 0, 8, 0, 0, 0, 99]),
     start: () => startPostgres(),
     disconnect: (server) =>
       server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"),

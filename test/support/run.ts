@@ -23,6 +23,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
 
 const RUNTIMES = "test/runtimes";
 
+/** A file that takes longer hangs, and is named as failed; the longest takes four minutes. */
+const FILE_TIMEOUT_MS = 15 * 60_000;
+
 installPackages();
 installRuntimes();
 installNewerDjangos();
@@ -40,6 +43,7 @@ const { status } = spawnSync(
     "--test",
     // Node's default on two cores is one file at a time; but half of what the tests do is waiting for a server.
     `--test-concurrency=${Math.max(2, availableParallelism() - 1)}`,
+    `--test-timeout=${FILE_TIMEOUT_MS}`,
     "--test-reporter=./build/test/support/reporter.js",
     ...files,
   ],

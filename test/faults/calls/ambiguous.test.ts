@@ -10,6 +10,7 @@ import { djangoCodec } from "../../../src/django/codec.ts";
 import { storeEngine } from "../../../src/engines/store-engine.ts";
 import { type MemcachedClient, memcachedClient } from "../../../src/stores/memcached/client.ts";
 import { memcachedStore } from "../../../src/stores/memcached/store.ts";
+import { pseudoRandom } from "../../../src/testing/codec-values.ts";
 import { connectWith } from "../../stores/redis-drivers.ts";
 import { startMariadb } from "../../support/servers/mariadb.ts";
 import { startMemcached } from "../../support/servers/memcached.ts";
@@ -17,7 +18,6 @@ import { startPostgres } from "../../support/servers/postgres.ts";
 import { startRedis } from "../../support/servers/redis.ts";
 import { freePort, startServer, temporaryDirectory, until } from "../../support/servers/server.ts";
 import { type ProxyMode, startProxy } from "../proxy.ts";
-import { seeded } from "../random.ts";
 
 /*
  * Writes whose answers are lost. A driver that sent one again on its own would have it refused, being there already;
@@ -154,7 +154,7 @@ function memcachedThrough(port: number, beforeWrite: () => void): ConnectedStore
 /** Counts in a session. Of some writes the answer is lost in this way: they are done, and nobody is told. */
 async function count(t: TestContext, scene: Scene, loss: ProxyMode, times: number, share: number): Promise<void> {
   const { store, lose, keep } = await open(t, scene, loss);
-  const random = seeded(1);
+  const random = pseudoRandom(1);
   const sessions = createSessions<{ n: number }>(storeEngine(store, codec));
   let key = "";
   await until(async () => {

@@ -27,8 +27,6 @@ const applications = await Promise.all(
 after(async () => {
   for (const application of applications) await application.close();
   for (const backend of backends) await backend.close();
-  // Fires only where something else keeps the process: what a cut connection left behind holds up no other test.
-  setTimeout(() => process.exit(), 5000).unref();
 });
 
 async function migrate({ open }: Pick<Backend, "open">): Promise<void> {

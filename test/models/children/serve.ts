@@ -2,7 +2,7 @@ import type { SessionData } from "../../../src/core/contracts.ts";
 import { SessionError } from "../../../src/core/errors.ts";
 import type { Sessions } from "../../../src/core/sessions.ts";
 import type { SessionSettings } from "../../../src/core/settings.ts";
-import { randomNumbers } from "../../stores/caches.ts";
+import { pseudoRandom } from "../../../src/testing/codec-values.ts";
 import { openSessions, type Place } from "../places.ts";
 import { type Lineages, mix, type Recorded } from "./mix.ts";
 import { type Revived, revive } from "./revive.ts";
@@ -103,7 +103,7 @@ async function perform(id: number, task: Task): Promise<Recorded | Revived | Log
       listeners.set(id, ([lineage, token]) => {
         lineages.tokens[lineage] = token;
       });
-      return mix(await sessionsAt(place), lineages, task.steps, randomNumbers(task.seed + own), `${own}`);
+      return mix(await sessionsAt(place), lineages, task.steps, pseudoRandom(task.seed + own), `${own}`);
     }
     case "set keys":
       return setKeys(await sessionsAt(place), task.tokens, task.count);
