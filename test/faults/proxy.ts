@@ -9,13 +9,13 @@ import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises"
  * - `dropReplies`: the server does what it is asked to, and the client hears nothing; it ends as a black hole does
  * - `resetOnReply`: the same, and the client's connection is reset
  * - `slice`: a byte at a time, each in a segment of its own
- * - `corrupt`: one byte of each reply is flipped
+ * - `corrupt`: one byte of each reply is flipped, at a random place unless told
  * - `refuse`: connections are reset, those that are open too
  */
 export type ProxyMode =
   | { readonly name: "pass" | "blackHole" | "dropReplies" | "resetOnReply" | "slice" | "refuse" }
   | { readonly name: "latency"; readonly ms: number }
-  | { readonly name: "corrupt" };
+  | { readonly name: "corrupt"; readonly place?: number };
 
 /** Stands between a client and a server on loopback, and can be told to behave badly while connections are open. */
 export interface FaultProxy {
@@ -88,7 +88,7 @@ export async function startProxy(target: () => number): Promise<FaultProxy> {
     if (name === "resetOnReply" && kind === "reply") return reset(to);
     counts[kind === "request" ? "sent" : "received"] += chunk.length;
     if (name === "slice") return slice(chunk, to);
-    to.write(name === "corrupt" && kind === "reply" ? flipped(chunk) : chunk);
+    to.write(mode.name === "corrupt" && kind === "reply" ? flipped(chunk, mode.place) : chunk);
   }
 
   function set(next: ProxyMode): void {
@@ -135,9 +135,8 @@ async function slice(chunk: Buffer, to: Socket): Promise<void> {
   }
 }
 
-function flipped(chunk: Buffer): Buffer {
+function flipped(chunk: Buffer, place = Math.floor(Math.random() * chunk.length)): Buffer {
   const copy = Buffer.from(chunk);
-  const place = Math.floor(Math.random() * copy.length);
   copy[place] = copy[place]! ^ 0xff;
   return copy;
 }

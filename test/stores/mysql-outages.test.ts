@@ -6,10 +6,14 @@ describe("a store of MariaDB", () => {
   outages({
     name: "MySQL",
     driver: "mysql2",
-    // Two packets of one byte: OK, to no command.
-    nonsense: Buffer.from([1, 0, 0, 0, 0, 1, 0, 0, 1, 0]),
+    // A result of one column, whose description does not end; and OK.
+    nonsense: packets([1], [3, ...Buffer.from("def"), 0, 0, 0, 0, 0, 0, 12, ...Array<number>(12).fill(0)], [0], [0]),
     start: () => startMariadb(),
     disconnect: (server) => server.sql("KILL USER sojourn"),
     setReadOnly: (server, isReadOnly) => server.sql(`SET GLOBAL read_only = ${isReadOnly ? 1 : 0}`),
   });
 });
+
+function packets(...payloads: number[][]): Buffer {
+  return Buffer.from(payloads.flatMap((payload, index) => [payload.length, 0, 0, index + 1, ...payload]));
+}

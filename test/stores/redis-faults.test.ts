@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { connect as connectSocket, createServer, type Socket } from "node:net";
 import { before, describe, type TestContext, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import type { ConnectedStore, ConnectOptions } from "../../src/connect.ts";
+import { type FaultProxy, startProxy as startFaultProxy } from "../faults/proxy.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { temporaryDirectory, until } from "../support/servers/server.ts";
 import { connectWith, DRIVERS } from "./redis-drivers.ts";
@@ -138,6 +140,45 @@ for (const driver of DRIVERS) {
       await assert.rejects(store.load(KEY), /no answer within/);
       await backAgain(() => store.load(KEY));
       assert.equal(String((await store.load(KEY))?.payload), record.payload);
+    });
+
+    describe("gives nobody the answer to another question", () => {
+      const keys = Array.from({ length: 5 }, (_, n) => `${n}`.repeat(32));
+      const derailments: Record<string, (proxy: FaultProxy) => void> = {
+        "after one that cannot be read": (proxy) => proxy.set({ name: "corrupt", place: 0 }),
+        "after one to no question": (proxy) => proxy.inject(Buffer.from(":1\r\n")),
+        "after two to no question": (proxy) => proxy.inject(Buffer.from(":x\r\n$1\r\n")),
+      };
+      for (const [name, derail] of Object.entries(derailments)) {
+        test(name, async (t) => {
+          const server = await startRedis();
+          const proxy = await startFaultProxy(() => server.port);
+          t.after(() => proxy.close());
+          const store = await at(t, proxy.port);
+          for (const key of keys) await store.create(key, { ...record, payload: key });
+          const loadAll = () => {
+            // Another order each time, in which late answers would be seen.
+            keys.push(keys.shift()!);
+            return Promise.all(
+              keys.map(async (key) => {
+                const loaded = await store.load(key).catch(() => ({ payload: key }));
+                assert.equal(String(loaded?.payload), key);
+              }),
+            );
+          };
+          proxy.set({ name: "latency", ms: 50 });
+          const loaded = loadAll();
+          await turn();
+          const { received } = proxy.counts;
+          derail(proxy);
+          await until(async () => proxy.counts.received > received, "an answer");
+          proxy.set({ name: "pass" });
+          for (let round = 0; round < 5; round++) await loadAll();
+          await loaded;
+          await backAgain(() => store.load(KEY));
+          await loadAll();
+        });
+      }
     });
 
     test("looks for the primary anew when its server has become a replica", async (t) => {

@@ -1,12 +1,12 @@
-import { type IoRedisClient, redisCommand } from "../../stores/redis/client.ts";
+import { type IoRedisClient, type RedisCommand, redisCommand } from "../../stores/redis/client.ts";
 import type { ConnectSettings } from "../connected-store.ts";
 import { loadDriver } from "../driver.ts";
-import { type RedisConnection, retryDelay } from "./connection.ts";
+import { isAnswerTo, outOfStep, type RedisConnection, retryDelay } from "./connection.ts";
 import type { RedisLocation } from "./location.ts";
 
 type Client = IoRedisClient & {
   on(event: string, listener: (error: Error) => void): unknown;
-  disconnect(): void;
+  disconnect(reconnect?: boolean): void;
 };
 
 export async function openIoRedis(location: RedisLocation, settings: ConnectSettings): Promise<RedisConnection> {
@@ -25,8 +25,20 @@ export async function openIoRedis(location: RedisLocation, settings: ConnectSett
       resolve();
     });
   });
+  const send = redisCommand(client);
+  let connections = 0;
+  const command: RedisCommand = async (key, parts) => {
+    const connection = connections;
+    const answer = await send(key, parts);
+    // Another command may have noticed a moment ago.
+    if (connection !== connections) throw outOfStep();
+    if (isAnswerTo(parts, answer)) return answer;
+    connections++;
+    client.disconnect(true);
+    throw outOfStep();
+  };
   return {
-    command: redisCommand(client),
+    command,
     tried,
     failure: () => failure,
     doubt: () => {},

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type RedisClient, type RedisCommand, redisCommand } from "../../stores/redis/client.ts";
 import type { ConnectSettings } from "../connected-store.ts";
 import { loadDriver } from "../driver.ts";
-import { establishingMs, type RedisConnection, retryDelay } from "./connection.ts";
+import { establishingMs, isAnswerTo, outOfStep, type RedisConnection, retryDelay } from "./connection.ts";
 import type { RedisLocation } from "./location.ts";
 
 interface Destroyable {
@@ -116,9 +116,9 @@ export async function openNodeRedis(location: RedisLocation, settings: ConnectSe
     if (!current) throw new Error("not connected yet");
     const { client, command: send } = current;
     const answer = await send(key, parts);
-    if (!isAnswerTo(String(parts[0]), answer)) drop(client);
+    if (!isAnswerTo(parts, answer)) drop(client);
     // Another command may have noticed a moment ago.
-    if (!clients.has(client)) throw new Error("the answers were out of step with the questions");
+    if (!clients.has(client)) throw outOfStep();
     return answer;
   };
 
@@ -140,22 +140,12 @@ async function stuck(ms: number): Promise<never> {
   throw new Error(`no connection within ${ms} ms`);
 }
 
-/*
- * A reply carries no name. After bytes that are no RESP, node-redis (6.3) reads on, one reply short or one too far, and
- * each that follows goes to the wrong command: somebody gets another's session. So a connection of which one reply makes
- * no sense is given up, and with it the replies that have come in its wake.
+/**
+ * Whether it has met bytes that are no RESP. node-redis (6.3) reads on after them, one reply short or one too far, and
+ * tells them from other errors by the text only.
  */
-
-/** node-redis tells such an error from others by its text only. */
 function isDerailed({ message }: Error): boolean {
   return /\bUnknown RESP type\b/.test(message);
-}
-
-/** Whether that command can have that answer: bytes or null, "OK" or null, and 0 or 1 for the scripts and `del`. */
-function isAnswerTo(command: string, answer: unknown): boolean {
-  if (command === "get") return answer === null || answer instanceof Uint8Array;
-  if (command === "set") return answer === null || answer === "OK";
-  return answer === 0 || answer === 1;
 }
 
 function destroy(all: readonly Destroyable[]): Promise<unknown> {
