@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, test } from "node:test";
 import type { SessionStore } from "../../src/core/contracts.ts";
+import { SessionError } from "../../src/core/errors.ts";
 import type { Conflict } from "../../src/core/merge.ts";
 import { createSessions } from "../../src/core/sessions.ts";
 import type { SessionSettings } from "../../src/core/settings.ts";
@@ -261,12 +262,12 @@ describe("a transaction whose outcome nobody knows", () => {
 });
 
 describe("a route that is worth showing without its session", () => {
-  async function outage() {
+  async function outage(error = new Error("ECONNREFUSED")) {
     const inner = memoryStore();
     let isDown = false;
     const store: SessionStore = {
       ...inner,
-      load: (key) => (isDown ? Promise.reject(new Error("ECONNREFUSED")) : inner.load(key)),
+      load: (key) => (isDown ? Promise.reject(error) : inner.load(key)),
     };
     const app = await application({ uid: "alice" }, {}, store);
     isDown = true;
@@ -306,6 +307,13 @@ describe("a route that is worth showing without its session", () => {
     assert.equal(session.unavailable, false);
     assert.equal(session.get("uid"), "alice");
     await assert.rejects(sessions.get(up, { onUnavailable: "ignore" as never }), { code: "ERR_CONFIG" });
+  });
+
+  test("gets every other error: a wrong setting is no outage", async () => {
+    const { sessions, key } = await outage(new SessionError("ERR_CONFIG", "no table"));
+    const request = {};
+    sessions.open(`sessionid=${key}`, request);
+    await assert.rejects(sessions.get(request, { onUnavailable: "anonymous" }), { code: "ERR_CONFIG" });
   });
 });
 
