@@ -13,6 +13,13 @@ const FORM = {
   parameters: ["socketPath", "ssl-mode", "ssl-ca", "ssl-cert", "ssl-key"],
 };
 
+/** What a connection's prepared statement fails with from now on: behind a proxy that has changed servers, for example. */
+const LOST_STATEMENT: ReadonlySet<unknown> = new Set([
+  "ER_UNKNOWN_STMT_HANDLER",
+  "ER_WRONG_ARGUMENTS",
+  "ER_NEED_REPREPARE",
+]);
+
 /** What mysql2 has and does not describe. */
 interface CoreConnection extends Pick<EventEmitter, "on"> {
   readonly stream: Socket;
@@ -79,7 +86,7 @@ export async function connectMysql(url: string, settings: ConnectSettings): Prom
       connection.connection.stream.destroy();
       connection.destroy();
     },
-    isAnswer: (error) => "sqlState" in (error as Error),
+    isAnswer: (error) => "sqlState" in (error as Error) && !LOST_STATEMENT.has((error as { code?: unknown }).code),
   };
   return databaseStore(
     {

@@ -24,7 +24,18 @@ export async function connectPostgres(url: string, settings: ConnectSettings): P
   const ssl = tls(location);
   const { default: pg } = await loadDriver("pg", () => import("pg"));
 
+  class Client extends pg.Client {
+    /** pg's pool (3), which alone calls this, forgets a connection that fails before it is ready, and leaves it open. */
+    override connect(done?: (error: never, client: never) => void): never {
+      return super.connect((error: Error) => {
+        if (error) this.connection.stream.destroy();
+        done!(error as never, this as never);
+      }) as never;
+    }
+  }
+
   const pool = new pg.Pool({
+    Client,
     ...{ user, password, host, port, database, max: 10, keepAlive: true },
     ...{ application_name: parameters.application_name, options: parameters.options },
     ...(ssl !== undefined && { ssl }),

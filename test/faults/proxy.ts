@@ -24,6 +24,8 @@ export interface FaultProxy {
   set(mode: ProxyMode): void;
   /** Says something to all clients, as if the server had. */
   inject(bytes: Buffer): void;
+  /** Connections that neither side has closed. */
+  readonly open: number;
   /** What came through so far. */
   readonly counts: ProxyCounts;
   close(): Promise<void>;
@@ -109,6 +111,9 @@ export async function startProxy(target: () => number): Promise<FaultProxy> {
       return mode;
     },
     set,
+    get open() {
+      return pairs.size;
+    },
     inject(bytes) {
       for (const { client } of pairs) client.write(bytes);
     },

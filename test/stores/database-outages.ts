@@ -19,6 +19,8 @@ export interface Outages {
   readonly driver: string;
   /** An answer that cannot be read, and one to no question. */
   readonly nonsense: Buffer;
+  /** What a server says that lets nobody in. */
+  readonly refusal: Buffer;
   /** Ends the connections of all users. */
   disconnect(server: DatabaseServer): void;
   /** Lets nobody write, or everybody again. */
@@ -26,7 +28,7 @@ export interface Outages {
 }
 
 /** What `connect` promises when the database is down, slow, strange or back again. */
-export function outages({ name, start, driver, disconnect, setReadOnly, nonsense }: Outages): void {
+export function outages({ name, start, driver, disconnect, setReadOnly, nonsense, refusal }: Outages): void {
   let server: DatabaseServer;
   let store: ConnectedStore;
   before(async () => {
@@ -99,6 +101,19 @@ export function outages({ name, start, driver, disconnect, setReadOnly, nonsense
     }
     await throughWorks();
     await through.close();
+    await proxy.close();
+  });
+
+  test("a connection that is refused is closed, though the server does not close it", async () => {
+    const proxy = await startProxy(() => server.port);
+    proxy.set({ name: "dropReplies" });
+    const refused = await connect(server.url().replace(`:${server.port}`, `:${proxy.port}`));
+    const failure = failsSaying(/no connection left/, () => refused.load(KEY));
+    await until(async () => proxy.counts.sent > 0 || proxy.open > 0, "the connection");
+    proxy.inject(refusal);
+    await failure;
+    await until(async () => proxy.open === 0, "its end");
+    await refused.close();
     await proxy.close();
   });
 

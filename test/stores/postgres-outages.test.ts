@@ -8,6 +8,7 @@ describe("a store of PostgreSQL", () => {
     driver: "pg",
     // Two demands for a kind of login that there is none of.
     nonsense: Buffer.from([82, 0, 0, 0, 8, 0, 0, 0, 99, 82, 0, 0, 0, 8, 0, 0, 0, 99]),
+    refusal: Buffer.from("E\0\0\0\x1cSFATAL\0C53300\0Mcrowded\0\0"),
     start: () => startPostgres(),
     disconnect: (server) =>
       server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"),

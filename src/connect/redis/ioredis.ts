@@ -29,7 +29,10 @@ export async function openIoRedis(location: RedisLocation, settings: ConnectSett
   let connections = 0;
   const command: RedisCommand = async (key, parts) => {
     const connection = connections;
-    const answer = await send(key, parts);
+    const answer = await send(key, parts).catch((error) => {
+      // Its own words are of its options.
+      throw /enableOfflineQueue/.test(error.message) ? new Error("the connection is closed") : error;
+    });
     // Another command may have noticed a moment ago.
     if (connection !== connections) throw outOfStep();
     if (isAnswerTo(parts, answer)) return answer;
