@@ -63,11 +63,7 @@ describe("memcached over SQLite", () => {
 });
 
 const CACHES = {
-  Redis: {
-    url: redisUrl,
-    freeze: async () => void redis.process.kill("SIGSTOP"),
-    thaw: () => void redis.process.kill("SIGCONT"),
-  },
+  Redis: { url: redisUrl, freeze: redis.freeze, thaw: redis.thaw },
   memcached: { url: memcachedUrl, freeze: memcached.freeze, thaw: memcached.thaw },
 };
 

@@ -145,7 +145,7 @@ export function outages({ name, start, driver, disconnect, setReadOnly, nonsense
   });
 
   test("a server that does not answer: operations end in time, many at once too, and it is used again after", async () => {
-    server.freeze();
+    await server.freeze();
     try {
       await failsSaying(/did not answer in time/, () => store.load(KEY));
       const many = await Promise.allSettled(Array.from({ length: 200 }, () => store.update(KEY, record, PAYLOAD)));
@@ -188,7 +188,7 @@ export function outages({ name, start, driver, disconnect, setReadOnly, nonsense
     const exit = new Promise<number | null>((resolve) => child.once("exit", resolve));
     child.stdout.on("data", (chunk) => output.push(String(chunk)));
     await until(async () => output.join("") === "loaded", "the child");
-    server.freeze();
+    await server.freeze();
     try {
       child.stdin.write("go");
       assert.equal(await exit, 0);

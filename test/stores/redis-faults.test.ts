@@ -47,10 +47,10 @@ for (const driver of DRIVERS) {
 
     test("is made though the server says nothing, and works when it does", async (t) => {
       const server = await startRedis();
-      server.process.kill("SIGSTOP");
+      await server.freeze();
       const store = await at(t, server.port);
       await allFail(store, /^Redis at 127\.0\.0\.1:\d+: /);
-      server.process.kill("SIGCONT");
+      server.thaw();
       await backAgain(() => store.load(KEY));
     });
 
@@ -70,7 +70,7 @@ for (const driver of DRIVERS) {
     test("fails at once what was on its way when the server died", async (t) => {
       const server = await startRedis();
       const store = await at(t, server.port);
-      server.process.kill("SIGSTOP");
+      await server.freeze();
       const failing = operations(store).map((each) => failsWithoutSecrets(each, /: (?!no answer)/));
       await server.kill();
       for (const each of failing) await each;
@@ -103,9 +103,9 @@ for (const driver of DRIVERS) {
     test("gives a server that is stopped its time, and works when it goes on", async (t) => {
       const server = await startRedis();
       const store = await at(t, server.port);
-      server.process.kill("SIGSTOP");
+      await server.freeze();
       await allFail(store, /no answer within 500 ms/);
-      server.process.kill("SIGCONT");
+      server.thaw();
       await backAgain(() => store.load(KEY));
       // Late, some of those that failed were done: who is told so knows nothing of the outcome.
       await store.delete(SECRETS.key);
@@ -122,11 +122,11 @@ for (const driver of DRIVERS) {
     test("does not let commands pile up while the server is silent", async (t) => {
       const server = await startRedis();
       const store = await at(t, server.port);
-      server.process.kill("SIGSTOP");
+      await server.freeze();
       const waiting = Array.from({ length: 10_000 }, () => assert.rejects(store.load(KEY)));
       await assert.rejects(store.load(KEY), /no answer: 10000 commands wait/);
       await Promise.all(waiting);
-      server.process.kill("SIGCONT");
+      server.thaw();
       await backAgain(() => store.load(KEY));
     });
 
@@ -265,9 +265,9 @@ for (const driver of DRIVERS) {
       });
       t.after(() => store.close());
       await backAgain(() => store.load(KEY));
-      server.process.kill("SIGSTOP");
+      await server.freeze();
       await assert.rejects(store.load(KEY), /no answer within 70 ms/);
-      server.process.kill("SIGCONT");
+      server.thaw();
       await backAgain(() => store.load(KEY));
     });
 

@@ -67,7 +67,7 @@ const lost = lasting<SentinelBackend>("primary killed: failover", "data-loss", a
 const split = lasting<SentinelBackend>("primary frozen: failover", "data-loss", async (backend) => {
   await repair(backend);
   const old = primary(backend);
-  old.freeze();
+  await old.freeze();
   return async () => {
     await until(async () => backend.server.primaryPort() !== old.port, "the failover");
     old.thaw();
@@ -76,9 +76,10 @@ const split = lasting<SentinelBackend>("primary frozen: failover", "data-loss", 
 
 const unwatched = lasting<SentinelBackend>("all sentinels frozen", "served", async (backend) => {
   await repair(backend);
-  for (const { process } of backend.server.sentinels) process.kill("SIGSTOP");
+  const { sentinels } = backend.server;
+  await Promise.all(sentinels.map((sentinel) => sentinel.freeze()));
   return () => {
-    for (const { process } of backend.server.sentinels) process.kill("SIGCONT");
+    for (const sentinel of sentinels) sentinel.thaw();
   };
 });
 

@@ -6,9 +6,6 @@ export interface DatabaseServer extends Server {
   url(database?: string): string;
   /** Executes SQL as the administrator; the rows, one a line. */
   sql(text: string, database?: string): string;
-  /** Stops every process of it until `thaw`: it neither answers nor goes away. */
-  freeze(): void;
-  thaw(): void;
   /** Starts it again where it was after `kill`, with its data. */
   restart(): Promise<DatabaseServer>;
 }

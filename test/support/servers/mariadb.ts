@@ -72,8 +72,6 @@ async function start(port: number, directory: string, settings: readonly string[
     sql,
     url: (database = "sojourn") =>
       `mysql://sojourn:${encodeURIComponent(DATABASE_PASSWORD)}@127.0.0.1:${port}/${database}`,
-    freeze: () => process.kill(server.process.pid!, "SIGSTOP"),
-    thaw: () => process.kill(server.process.pid!, "SIGCONT"),
     restart: () => start(port, directory, settings),
   };
 }

@@ -1,11 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { accepts, freePort, type Server, startServer, until } from "./server.ts";
 
 export interface Memcached extends Server {
   readonly port: number;
-  /** Stops it, as an overloaded machine would, and waits until it stands. */
-  freeze(): Promise<void>;
-  thaw(): void;
   /** Starts it again where it was after `kill`, empty. */
   restart(): Promise<Memcached>;
 }
@@ -23,20 +19,6 @@ export async function startMemcached(args: readonly string[] = [], port?: number
   return {
     ...server,
     port: own,
-    async freeze() {
-      server.process.kill("SIGSTOP");
-      await until(
-        async () => threadStates(server.process.pid!).every((state) => state === "T"),
-        "memcached's freezing",
-      );
-    },
-    thaw: () => void server.process.kill("SIGCONT"),
     restart: () => startMemcached(args, own),
   };
-}
-
-/** A signal returns before it has reached every thread, and the others still answer. */
-function threadStates(pid: number): string[] {
-  const tasks = `/proc/${pid}/task`;
-  return readdirSync(tasks).map((thread) => /\) (\w)/.exec(readFileSync(`${tasks}/${thread}/stat`, "utf8"))![1]!);
 }

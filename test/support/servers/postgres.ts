@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DATABASE_PASSWORD, type DatabaseServer } from "./database.ts";
-import { accepts, freePort, startServer, temporaryDirectory, until } from "./server.ts";
+import { accepts, freePort, freeze, startServer, temporaryDirectory, until } from "./server.ts";
 
 export { DATABASE_PASSWORD as POSTGRES_PASSWORD } from "./database.ts";
 
@@ -55,9 +55,9 @@ async function start(port: number, directory: string, settings: readonly string[
     url: (database = "postgres") =>
       `postgres://postgres:${encodeURIComponent(DATABASE_PASSWORD)}@127.0.0.1:${port}/${database}`,
     // The parent first and last, so that there are neither more nor fewer children meanwhile.
-    freeze() {
-      process.kill(pid!, "SIGSTOP");
-      for (const child of childrenOf(pid!)) process.kill(child, "SIGSTOP");
+    async freeze() {
+      await server.freeze();
+      await Promise.all(childrenOf(pid!).map(freeze));
     },
     thaw() {
       for (const child of childrenOf(pid!)) process.kill(child, "SIGCONT");

@@ -10,9 +10,6 @@ export interface RedisServer extends Server {
   readonly directory: string;
   /** What the server answers to a command of redis-cli. */
   cli(...command: string[]): string;
-  /** Stops it, as an overloaded machine would. */
-  freeze(): void;
-  thaw(): void;
   /**
    * Starts it again where it was after `kill`: empty, or with what its settings keep.
    *
@@ -46,8 +43,6 @@ async function start(
     socket,
     directory,
     cli,
-    freeze: () => void server.process.kill("SIGSTOP"),
-    thaw: () => void server.process.kill("SIGCONT"),
     restart: (...more) => start(port, directory, settings, more),
   };
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,9 @@ export interface Server {
   readonly process: ChildProcess;
   /** What it has said so far, at most the last 2,000 characters. */
   output(): string;
+  /** Stops it until `thaw`, as an overloaded machine would: it neither answers nor goes away. */
+  freeze(): Promise<void>;
+  thaw(): void;
   /** Kills it as a power failure would, and waits until it is gone. */
   kill(): Promise<void>;
 }
@@ -75,12 +78,23 @@ export function startServer(command: string, args: readonly string[], user?: str
   return {
     process: child,
     output: () => output,
+    freeze: () => freeze(child.pid!),
+    thaw: () => void child.kill("SIGCONT"),
     async kill() {
       child.ref();
       child.kill("SIGKILL");
       await gone;
     },
   };
+}
+
+/** Stops a process. The signal is sent before it has reached every thread, and the others still answer. */
+export async function freeze(pid: number): Promise<void> {
+  process.kill(pid, "SIGSTOP");
+  const tasks = `/proc/${pid}/task`;
+  // Or it has ended, and its parent has not looked.
+  const isStill = (thread: string) => /\) [TZ]/.test(readFileSync(`${tasks}/${thread}/stat`, "utf8"));
+  await until(async () => readdirSync(tasks).every(isStill), "the freezing");
 }
 
 /**
