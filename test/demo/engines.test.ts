@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { DJANGO_ENGINES } from "../support/django-engines.ts";
-import { until } from "../support/servers/server.ts";
-import { type Answer, type DemoClient, demoClient } from "./demo-client.ts";
+import { demoClient } from "./demo-client.ts";
 import { type DemoServer, startDemoOn } from "./demo-server.ts";
 
 /* The demo on every engine, by nothing but a Django project's settings. */
@@ -15,7 +14,7 @@ for (const [name, settings] of Object.entries(DJANGO_ENGINES)) {
     const start = async () => {
       const server = await startDemoOn(settings);
       servers.push(server);
-      return insisting(demoClient(server.address));
+      return demoClient(server.address);
     };
     after(() => Promise.all(servers.map((server) => server.stop())));
 
@@ -61,20 +60,4 @@ for (const [name, settings] of Object.entries(DJANGO_ENGINES)) {
       });
     }
   });
-}
-
-/** Asks again as long as the answer is 503: on a busy machine, connecting may take longer than a request has. */
-function insisting(client: DemoClient): DemoClient {
-  return {
-    ...client,
-    async get(path, headers) {
-      let answer: Answer;
-      const isServed = async () => {
-        answer = await client.get(path, headers);
-        return answer.status !== 503;
-      };
-      await until(isServed, path);
-      return answer!;
-    },
-  };
 }

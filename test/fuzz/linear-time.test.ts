@@ -27,7 +27,7 @@ const GROWTH = 16;
 const LIMIT = 3 ** Math.log2(GROWTH);
 /** What is measured first takes this long at least: below, clocks and caches decide. */
 const MIN_MS = 0.5;
-const ATTEMPTS = 10;
+const ATTEMPTS = 5;
 
 /** How many times longer the decoder takes for an input that is so many times as long. */
 function growth<Input>(decode: (input: Input) => unknown, shape: (n: number) => Input, most: number): number {

@@ -183,6 +183,8 @@ export function newWorld(
     const session = await request.session();
     for (const key of session.keys()) assert.ok(mayHold(user, key), `${user} reads another's session`);
     const pending: Pending[] = [];
+    /** Keys whose removal is pending. */
+    const clearing: string[] = [];
     let began = { moment: moments++, at: clock.now };
 
     function acknowledge(isSaved = true): void {
@@ -191,6 +193,7 @@ export function newWorld(
       its.endsAt = Math.max(its.endsAt, began.at + COOKIE_AGE * 1000);
       lifeOfKey.set(session.key, its);
       for (const change of pending.splice(0)) change(its);
+      clearing.length = 0;
     }
 
     async function take(step: string, n: number): Promise<void> {
@@ -216,7 +219,7 @@ export function newWorld(
           session.clear();
           session.update(JSON.parse(JSON.stringify({ life, count, shared, nested })));
           for (const key of Object.keys(rest)) {
-            tried.add(key);
+            clearing.push(key);
             pending.push((its) => its.removed.add(key));
           }
           break;
@@ -262,6 +265,7 @@ export function newWorld(
     } catch (error) {
       assert.ok(error instanceof SessionError && error.code === "ERR_SESSION_INTERRUPTED", String(error));
       interruptions++;
+      for (const key of clearing) tried.add(key);
     }
   }
 

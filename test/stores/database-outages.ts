@@ -104,6 +104,19 @@ export function outages({ name, start, driver, disconnect, setReadOnly, nonsense
     await proxy.close();
   });
 
+  test("damaged answers, at random: the process goes on, and so do sessions when they are over", async () => {
+    const proxy = await startProxy(() => server.port);
+    const through = await connect(server.url().replace(`:${server.port}`, `:${proxy.port}`));
+    const throughWorks = () => until(async () => (await through.load(KEY))?.payload === PAYLOAD, "the store");
+    await throughWorks();
+    proxy.set({ name: "corrupt" });
+    await Promise.all(Array.from({ length: 100 }, () => through.load(KEY).catch(() => null)));
+    proxy.set({ name: "pass" });
+    await throughWorks();
+    await through.close();
+    await proxy.close();
+  });
+
   test("a connection that is refused is closed, though the server does not close it", async () => {
     const proxy = await startProxy(() => server.port);
     proxy.set({ name: "dropReplies" });

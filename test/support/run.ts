@@ -23,7 +23,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
 
 const RUNTIMES = "test/runtimes";
 
-/** A file that takes longer hangs, and is named as failed; the longest takes four minutes. */
+/** A file that takes longer hangs, and is named as failed. */
 const FILE_TIMEOUT_MS = 15 * 60_000;
 
 installPackages();

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { temporaryDirectory, until } from "../../support/servers/server.ts";
 import type { Backend, Fault } from "../fault.ts";
 import { visitor } from "./application.ts";
-import { assertInTime, BUDGET_MS, person, SLACK_MS } from "./person.ts";
+import { BUDGET_MS, person, SLACK_MS } from "./person.ts";
 
 const LIBRARY = readdirSync("/usr/lib")
   .map((directory) => join("/usr/lib", directory, "faketime/libfaketimeMT.so.1"))
@@ -60,7 +60,7 @@ export async function survivesClockJumps(backend: Backend, outage: Fault): Promi
         const writing = first!.write();
         setClock(offset);
         assert.equal(await writing, "refused");
-        assertInTime(performance.now() - begin < BUDGET_MS + SLACK_MS, "the refusal is late");
+        assert.ok(performance.now() - begin < BUDGET_MS + SLACK_MS);
       }
       for (let n = 0; n < 5; n++) await Promise.all(people.map((each) => each.read()));
       setClock("-1h");
@@ -69,7 +69,7 @@ export async function survivesClockJumps(backend: Backend, outage: Fault): Promi
     }
     const end = performance.now();
     await until(async () => (await first!.write()) === "served", "the recovery");
-    assertInTime(performance.now() - end < 2000 + SLACK_MS, "the recovery is late");
+    assert.ok(performance.now() - end < 2000 + SLACK_MS);
     weather = "calm";
     for (const each of people) await each.assertServed();
   } finally {

@@ -8,7 +8,6 @@ import { survivesClockJumps } from "./clock.ts";
 import { endures, survivesDeath } from "./endures.ts";
 import { scenes } from "./index.ts";
 import { survivesKills } from "./killed-process.ts";
-import { TooSlow } from "./person.ts";
 
 /* The matrix of stores and faults. docs/faults.md has the load, the figures and the report of the same scenes. */
 
@@ -54,19 +53,6 @@ function faultsOf(index: number): readonly Fault[] {
 
 const SIDE_BY_SIDE = 3;
 
-const MAX_ATTEMPTS = 3;
-
-/** Once more where only time was short. Never where something was lost, or somebody else's. */
-async function fairly(run: () => Promise<void>): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await run();
-    } catch (error) {
-      if (!(error instanceof TooSlow) || attempt === MAX_ATTEMPTS) throw error;
-    }
-  }
-}
-
 describe("a whole application", { concurrency: SIDE_BY_SIDE }, () => {
   for (const [index, { name, faults }] of scenes.entries()) {
     const [backend, application] = [backends[index]!, applications[index]!];
@@ -74,14 +60,13 @@ describe("a whole application", { concurrency: SIDE_BY_SIDE }, () => {
     const silence = faults.find((fault) => fault.name.startsWith("frozen"));
     describe(`on ${name}`, { concurrency: 1 }, () => {
       for (const fault of faultsOf(index)) {
-        test(`${fault.name}: ${EFFECTS[fault.effect]}`, () => fairly(() => endures(application, backend, fault)));
+        test(`${fault.name}: ${EFFECTS[fault.effect]}`, () => endures(application, backend, fault));
       }
       if (death) {
         test("the server dies under many requests, and another application starts meanwhile", () =>
-          fairly(() => survivesDeath(application, backend, death)));
+          survivesDeath(application, backend, death));
       }
-      if (silence)
-        test("the clock jumps: nobody is logged out", () => fairly(() => survivesClockJumps(backend, silence)));
+      if (silence) test("the clock jumps: nobody is logged out", () => survivesClockJumps(backend, silence));
     });
   }
 });
